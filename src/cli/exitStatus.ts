@@ -1,0 +1,40 @@
+/** Exit statuses, the same for every command. */
+import {
+	BusyError,
+	ConnectError,
+	DisconnectedError,
+	QomfsError,
+	TimeoutError,
+	UsageError,
+} from "../errors.ts";
+
+export const exitStatus = {
+	done: 0,
+	refused: 1,
+	usage: 2,
+	cannotConnect: 3,
+	busy: 4,
+	timedOut: 5,
+} as const;
+
+export type ExitStatus = (typeof exitStatus)[keyof typeof exitStatus];
+
+/** A failure in another process, which has told its exit status. */
+export class ClassifiedError extends QomfsError {
+	readonly status: ExitStatus;
+
+	constructor(message: string, status: ExitStatus) {
+		super(message);
+		this.status = status;
+	}
+}
+
+export function statusOf(error: unknown): ExitStatus {
+	if (error instanceof ClassifiedError) return error.status;
+	if (error instanceof UsageError) return exitStatus.usage;
+	if (error instanceof BusyError) return exitStatus.busy;
+	if (error instanceof ConnectError || error instanceof DisconnectedError)
+		return exitStatus.cannotConnect;
+	if (error instanceof TimeoutError) return exitStatus.timedOut;
+	return exitStatus.refused;
+}

@@ -1,0 +1,106 @@
+/**
+ * Every error that qomfs raises on purpose, on one page. A message says in one line
+ * what failed, on what, and what to do. Anything else that is thrown is a bug.
+ *
+ *   QomfsError
+ *   ├── UsageError         the command line is wrong
+ *   ├── MountError         the kernel or the mount point refused
+ *   ├── ConnectError       nobody answers there
+ *   │   ├── BusyError      another client holds the monitor
+ *   │   └── ProtocolError  whoever answers does not speak QMP
+ *   ├── DisconnectedError  the connection broke or was closed
+ *   ├── TimeoutError       no answer in time
+ *   ├── CommandError       QMP's {class, desc}
+ *   ├── QomError           QEMU refused something about an object or property
+ *   └── FileError          the file system refused, by its own rules
+ */
+
+export class QomfsError extends Error {
+	override get name(): string {
+		return this.constructor.name;
+	}
+}
+
+export class UsageError extends QomfsError {}
+
+export class MountError extends QomfsError {}
+
+export class ConnectError extends QomfsError {}
+
+export class BusyError extends ConnectError {}
+
+export class ProtocolError extends ConnectError {}
+
+export class DisconnectedError extends QomfsError {}
+
+export class TimeoutError extends QomfsError {}
+
+/**
+ * The classes that the QMP specification names. QEMU may invent others, which are
+ * passed on as they are: hence `string` wherever a class is carried.
+ * Source: qapi/error.json @QapiErrorClass.
+ */
+export type ErrorClass =
+	| "GenericError"
+	| "CommandNotFound"
+	| "DeviceNotActive"
+	| "DeviceNotFound"
+	| "KVMMissingCap"
+	| (string & {});
+
+/** A command that QEMU answered with an error (qmp-spec: "Error response"). */
+export class CommandError extends QomfsError {
+	readonly command: string;
+	readonly class: ErrorClass;
+	readonly desc: string;
+
+	constructor(command: string, errorClass: ErrorClass, desc: string) {
+		super(`${command}: ${desc} (${errorClass})`);
+		this.command = command;
+		this.class = errorClass;
+		this.desc = desc;
+	}
+}
+
+/** Why QEMU refused, read from its text in one place (`qom/refusal.ts`). */
+export type Refusal =
+	| "no such object"
+	| "no such property"
+	| "not readable"
+	| "no value"
+	| "other";
+
+/** QEMU refused something about one object or property. `desc` is its own text. */
+export class QomError extends QomfsError {
+	readonly refusal: Refusal;
+	readonly class: ErrorClass;
+	readonly desc: string;
+
+	constructor(refusal: Refusal, subject: string, cause: CommandError) {
+		super(`${subject}: ${cause.desc}`, { cause });
+		this.refusal = refusal;
+		this.class = cause.class;
+		this.desc = cause.desc;
+	}
+}
+
+/** An errno that the file system decides by itself, without asking QEMU. */
+export type FileErrorCode =
+	| "ENOENT"
+	| "ENOTDIR"
+	| "EISDIR"
+	| "EINVAL"
+	| "EROFS"
+	| "EPERM"
+	| "EACCES"
+	| "EBADF"
+	| "EIO";
+
+export class FileError extends QomfsError {
+	readonly code: FileErrorCode;
+
+	constructor(code: FileErrorCode, message: string) {
+		super(message);
+		this.code = code;
+	}
+}

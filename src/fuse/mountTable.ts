@@ -1,0 +1,43 @@
+/** The kernel's list of mounts (proc(5), /proc/self/mountinfo). Reading it never touches a mount. */
+import { readFileSync } from "node:fs";
+
+export interface Mount {
+	readonly mountpoint: string;
+	/** `fuse.qomfs` for ours. */
+	readonly type: string;
+	/** The fsname, for ours the monitor's address. */
+	readonly source: string;
+}
+
+export const mountType = "fuse.qomfs";
+
+/** The mounts of this namespace, the topmost of a stack last. */
+export function readMounts(): Mount[] {
+	return readFileSync("/proc/self/mountinfo", "utf8")
+		.trimEnd()
+		.split("\n")
+		.map(parseMount);
+}
+
+/** What is mounted exactly there, the topmost if several. */
+export function findMount(mountpoint: string): Mount | undefined {
+	return readMounts().findLast((mount) => mount.mountpoint === mountpoint);
+}
+
+/** `36 35 98:0 /root /mnt rw,noatime master:1 - ext3 /dev/root rw` */
+function parseMount(line: string): Mount {
+	const [before = "", after = ""] = line.split(" - ");
+	const [type = "", source = ""] = after.split(" ");
+	return {
+		mountpoint: unescapeOctal(before.split(" ")[4] ?? ""),
+		type,
+		source: unescapeOctal(source),
+	};
+}
+
+/** Space, tab, newline and backslash stand as `\040` and so on, byte by byte. */
+function unescapeOctal(text: string): string {
+	return text.replace(/\\([0-7]{3})/g, (_all, octal: string) =>
+		String.fromCharCode(Number.parseInt(octal, 8)),
+	);
+}

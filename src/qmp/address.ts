@@ -1,0 +1,50 @@
+/** Where a monitor listens, and how users write it. */
+import { UsageError } from "../errors.ts";
+
+export type Address =
+	| { readonly kind: "unix"; readonly path: string }
+	| { readonly kind: "tcp"; readonly host: string; readonly port: number };
+
+/**
+ * Reads `/path`, `unix:PATH`, `HOST:PORT`, `tcp:HOST:PORT` or `[::1]:4444`.
+ *
+ * A text with a slash is always a path, as in QEMU's own tools.
+ *
+ * @throws UsageError when it is none of them
+ */
+export function parseAddress(text: string): Address {
+	if (text.startsWith("unix:")) return unixAddress(text.slice(5), text);
+	if (text.startsWith("tcp:")) return tcpAddress(text.slice(4), text);
+	if (text.includes("/")) return unixAddress(text, text);
+	return tcpAddress(text, text);
+}
+
+/** The address as text that `parseAddress` reads back. */
+export function formatAddress(address: Address): string {
+	if (address.kind === "unix") return address.path;
+	const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+	return `${host}:${address.port}`;
+}
+
+/** sockaddr_un holds 108 bytes, one of them the final NUL. */
+const maxSocketPathBytes = 107;
+
+function unixAddress(path: string, text: string): Address {
+	if (path === "")
+		throw new UsageError(`'${text}' names no socket; write unix:PATH`);
+	if (Buffer.byteLength(path) > maxSocketPathBytes)
+		throw new UsageError(
+			`socket path of ${Buffer.byteLength(path)} bytes is longer than the ${maxSocketPathBytes} that the kernel allows; use a shorter or a relative path`,
+		);
+	return { kind: "unix", path };
+}
+
+function tcpAddress(hostPort: string, text: string): Address {
+	const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(hostPort);
+	const port = Number(match?.[3]);
+	if (!match || port < 1 || port > 65535)
+		throw new UsageError(
+			`'${text}' is not a monitor's address; write /path/to/qmp.sock or HOST:PORT`,
+		);
+	return { kind: "tcp", host: match[1] ?? (match[2] || "localhost"), port };
+}

@@ -1,0 +1,123 @@
+/**
+ * Cuts a byte stream into JSON texts by their braces, never by lines: pretty monitors
+ * (`-qmp-pretty`, `-mon pretty=on`) spread one message over many lines. Bytes are
+ * decoded per whole message, so a split inside a UTF-8 sequence is no special case.
+ */
+import { ProtocolError } from "../errors.ts";
+
+export interface SplitterLimits {
+	/** Longest message accepted, in bytes. */
+	readonly messageBytes: number;
+	/** Deepest nesting accepted. QEMU's own parser stops at 1024. */
+	readonly depth: number;
+}
+
+/** Far above anything seen (a `query-qmp-schema` is 250 kB, a whole large tree 4 MB). */
+export const defaultLimits: SplitterLimits = {
+	messageBytes: 64 * 1024 * 1024,
+	depth: 1024,
+};
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+
+export class MessageSplitter {
+	readonly #limits: SplitterLimits;
+	readonly #decoder = new TextDecoder("utf-8", { fatal: true });
+	/** Earlier chunks of the message that is not complete yet. */
+	#parts: Uint8Array[] = [];
+	#partBytes = 0;
+	#depth = 0;
+	#inString = false;
+	#escaped = false;
+
+	constructor(limits: SplitterLimits = defaultLimits) {
+		this.#limits = limits;
+	}
+
+	/** Bytes of a message that has begun and not ended. */
+	get pendingBytes(): number {
+		return this.#partBytes;
+	}
+
+	/**
+	 * Takes the next bytes and returns the texts of all messages that they complete.
+	 *
+	 * @throws ProtocolError on bytes that cannot be QMP; the splitter is unusable afterwards
+	 */
+	push(chunk: Uint8Array): string[] {
+		const messages: string[] = [];
+		let start = 0;
+		for (let index = 0; index < chunk.length; index++) {
+			const byte = chunk[index];
+			if (this.#inString) {
+				if (this.#escaped) this.#escaped = false;
+				else if (byte === backslash) this.#escaped = true;
+				else if (byte === quote) this.#inString = false;
+			} else if (this.#depth === 0) {
+				if (byte === openBrace) {
+					this.#depth = 1;
+					start = index;
+				} else if (!isSpace(byte)) throw notQmp(chunk.subarray(index));
+			} else if (byte === quote) {
+				this.#inString = true;
+			} else if (byte === openBrace || byte === openBracket) {
+				if (++this.#depth > this.#limits.depth)
+					throw new ProtocolError(
+						`message nested more than ${this.#limits.depth} levels deep`,
+					);
+			} else if (byte === closeBrace || byte === closeBracket) {
+				if (--this.#depth === 0)
+					messages.push(this.#complete(chunk.subarray(start, index + 1)));
+			}
+		}
+		if (this.#depth > 0) this.#keep(chunk.subarray(start));
+		return messages;
+	}
+
+	#keep(part: Uint8Array): void {
+		this.#parts.push(part);
+		this.#partBytes += part.length;
+		this.#checkLength(this.#partBytes);
+	}
+
+	#complete(last: Uint8Array): string {
+		this.#checkLength(this.#partBytes + last.length);
+		const bytes =
+			this.#parts.length === 0 ? last : Buffer.concat([...this.#parts, last]);
+		this.#parts = [];
+		this.#partBytes = 0;
+		try {
+			return this.#decoder.decode(bytes);
+		} catch (cause) {
+			throw new ProtocolError("message is not valid UTF-8", { cause });
+		}
+	}
+
+	#checkLength(bytes: number): void {
+		if (bytes > this.#limits.messageBytes)
+			throw new ProtocolError(
+				`message longer than ${this.#limits.messageBytes} bytes`,
+			);
+	}
+}
+
+function isSpace(byte: number | undefined): boolean {
+	return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+/** A telnet server opens with IAC (0xff) option negotiation. */
+const telnetIac = 0xff;
+
+function notQmp(bytes: Uint8Array): ProtocolError {
+	if (bytes[0] === telnetIac)
+		return new ProtocolError(
+			"it speaks telnet; drop telnet=on from the monitor's chardev",
+		);
+	const excerpt = Buffer.from(bytes.subarray(0, 40)).toString("latin1");
+	return new ProtocolError(`it does not speak QMP: ${JSON.stringify(excerpt)}`);
+}

@@ -1,0 +1,253 @@
+/**
+ * One QMP session: greeting, negotiation, commands, events, end. It knows the protocol
+ * (qmp-spec.rst) and nothing of the object model. A session that has ended stays ended;
+ * whoever wants another connects anew.
+ */
+import {
+	CommandError,
+	ProtocolError,
+	type QomfsError,
+	TimeoutError,
+} from "../errors.ts";
+import { formatJson, type Json, type JsonObject, parseJson } from "../json.ts";
+import { log } from "../log.ts";
+import { type Address, formatAddress } from "./address.ts";
+import {
+	type ErrorReply,
+	type Greeting,
+	type QmpEvent,
+	type Reply,
+	readMessage,
+} from "./messages.ts";
+import { openTransport, type Transport } from "./transport.ts";
+
+export interface SessionOptions {
+	/** For connecting, greeting and negotiation together. */
+	readonly connectTimeoutMs?: number;
+	/** For one command, unless the command says otherwise. */
+	readonly timeoutMs?: number;
+}
+
+export interface SessionCounters {
+	readonly commands: number;
+	readonly bytesSent: number;
+	readonly bytesReceived: number;
+}
+
+interface PendingCommand {
+	readonly command: string;
+	readonly resolve: (value: Json) => void;
+	readonly reject: (error: QomfsError) => void;
+	readonly timer: NodeJS.Timeout;
+}
+
+/** A request of a closed session or one whose reply the caller no longer waits for. */
+const noop = () => {};
+
+export class QmpSession {
+	readonly greeting: Greeting;
+	/** Resolves when the session has ended, with the reason. Never rejects. */
+	readonly ended: Promise<QomfsError>;
+	readonly #transport: Transport;
+	readonly #timeoutMs: number;
+	/** By id, oldest first. A command that has timed out stays until its late reply is here. */
+	readonly #pending = new Map<number, PendingCommand>();
+	readonly #listeners = new Set<(event: QmpEvent) => void>();
+	#endReason: QomfsError | undefined;
+	#lastId = -1;
+	#commands = 0;
+	#bytesSent = 0;
+	#bytesReceived = 0;
+
+	/** Use {@link connectSession}. Negotiation is still to be done. */
+	constructor(transport: Transport, greeting: Greeting, timeoutMs: number) {
+		this.greeting = greeting;
+		this.#transport = transport;
+		this.#timeoutMs = timeoutMs;
+		transport.onMessage = (text) => this.#receive(text);
+		this.ended = new Promise((resolve) => {
+			transport.onClose = (reason) => {
+				this.#end(reason);
+				resolve(reason);
+			};
+		});
+	}
+
+	get counters(): SessionCounters {
+		return {
+			commands: this.#commands,
+			bytesSent: this.#bytesSent,
+			bytesReceived: this.#bytesReceived,
+		};
+	}
+
+	/**
+	 * Sends one command and returns what QEMU returns.
+	 *
+	 * A command that has timed out may still take effect: QMP cannot take it back.
+	 *
+	 * @throws CommandError when QEMU refuses, TimeoutError, DisconnectedError
+	 */
+	execute(
+		command: string,
+		args?: JsonObject,
+		timeoutMs = this.#timeoutMs,
+	): Promise<Json> {
+		if (this.#endReason) return Promise.reject(this.#endReason);
+		const id = this.#freeId();
+		// QEMU reads its input byte by byte, so every byte counts: short ids, no spaces.
+		const text = formatJson({
+			execute: command,
+			...(args && { arguments: args }),
+			id,
+		});
+		return new Promise((resolve, reject) => {
+			const timer = setTimeout(() => {
+				this.#pending.set(id, { command, resolve: noop, reject: noop, timer });
+				reject(
+					new TimeoutError(
+						`${command}: no answer from QEMU within ${timeoutMs / 1000} s`,
+					),
+				);
+			}, timeoutMs);
+			this.#pending.set(id, { command, resolve, reject, timer });
+			log.send("%s", text);
+			this.#commands++;
+			this.#bytesSent += this.#transport.send(text);
+		});
+	}
+
+	/** Calls the listener for every event, in order with the replies; returns its removal. */
+	onEvent(listener: (event: QmpEvent) => void): () => void {
+		this.#listeners.add(listener);
+		return () => this.#listeners.delete(listener);
+	}
+
+	/** Ends the session; everything in flight fails with a DisconnectedError. */
+	async close(): Promise<void> {
+		this.#transport.close();
+		await this.ended;
+	}
+
+	/** Ten short ids suffice, unless more commands are under way. */
+	#freeId(): number {
+		const ids = Math.max(10, 2 * this.#pending.size);
+		do this.#lastId = (this.#lastId + 1) % ids;
+		while (this.#pending.has(this.#lastId));
+		return this.#lastId;
+	}
+
+	#receive(text: string): void {
+		this.#bytesReceived += text.length;
+		log.receive("%s", text);
+		let message: ReturnType<typeof readMessage>;
+		try {
+			message = readMessage(parseJson(text));
+		} catch (cause) {
+			// Not knowing what it was, nobody can be told: the session is of no more use.
+			const reason = new ProtocolError(`QEMU sent what is not QMP: ${cause}`, {
+				cause,
+			});
+			this.#end(reason);
+			this.#transport.close();
+			return;
+		}
+		if (message.kind === "event")
+			for (const listener of this.#listeners) listener(message);
+		else if (message.kind !== "greeting") this.#settle(message);
+	}
+
+	#settle(reply: Reply | ErrorReply): void {
+		// QEMU answers a request that it could not read without an id; replies come in order,
+		// so it is the oldest one's.
+		const [oldest] = this.#pending.keys();
+		const id = reply.id === undefined ? oldest : reply.id;
+		const pending = typeof id === "number" ? this.#pending.get(id) : undefined;
+		if (typeof id !== "number" || !pending) {
+			log.receive("dropped a reply that nothing asked for");
+			return;
+		}
+		this.#pending.delete(id);
+		clearTimeout(pending.timer);
+		if (reply.kind === "return") pending.resolve(reply.value);
+		else
+			pending.reject(
+				new CommandError(pending.command, reply.class, reply.desc),
+			);
+	}
+
+	#end(reason: QomfsError): void {
+		if (this.#endReason) return;
+		this.#endReason = reason;
+		for (const pending of this.#pending.values()) {
+			clearTimeout(pending.timer);
+			pending.reject(reason);
+		}
+		this.#pending.clear();
+	}
+}
+
+/**
+ * Connects, waits for the greeting and negotiates.
+ *
+ * @throws ConnectError nobody there, or not QMP
+ * @throws BusyError another client holds the monitor
+ * @throws TimeoutError the host does not answer, or QEMU does not answer the negotiation
+ */
+export async function connectSession(
+	address: Address,
+	options: SessionOptions = {},
+): Promise<QmpSession> {
+	const { connectTimeoutMs = 3000, timeoutMs = 10_000 } = options;
+	const startMs = performance.now();
+	const transport = await openTransport(address, connectTimeoutMs);
+	try {
+		const leftMs = () =>
+			Math.max(1, connectTimeoutMs - (performance.now() - startMs));
+		const greeting = await receiveGreeting(transport, address, leftMs());
+		const session = new QmpSession(transport, greeting, timeoutMs);
+		await session.execute("qmp_capabilities", undefined, leftMs());
+		return session;
+	} catch (error) {
+		transport.close();
+		throw error;
+	}
+}
+
+function receiveGreeting(
+	transport: Transport,
+	address: Address,
+	timeoutMs: number,
+): Promise<Greeting> {
+	return new Promise((resolve, reject) => {
+		const timer = setTimeout(
+			() => reject(transport.explainSilence(timeoutMs)),
+			timeoutMs,
+		);
+		transport.onMessage = (text) => {
+			clearTimeout(timer);
+			try {
+				const message = readMessage(parseJson(text));
+				if (message.kind === "greeting") return resolve(message);
+			} catch (cause) {
+				log.receive("no greeting: %s", cause);
+			}
+			reject(
+				new ProtocolError(
+					`${formatAddress(address)} does not greet as QMP: ${text.slice(0, 80)}`,
+				),
+			);
+		};
+		transport.onClose = (reason) => {
+			clearTimeout(timer);
+			// The one client may be leaving this very moment, or QEMU is shutting down.
+			reject(
+				reason instanceof ProtocolError
+					? reason
+					: new ProtocolError(`${reason.message} before it greeted`, {
+							cause: reason,
+						}),
+			);
+		};
+	});
+}

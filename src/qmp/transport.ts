@@ -1,0 +1,187 @@
+/** A socket that carries JSON texts. Knows nothing of what they mean. */
+import { lstatSync } from "node:fs";
+import { createConnection, type Socket } from "node:net";
+import {
+	BusyError,
+	ConnectError,
+	DisconnectedError,
+	ProtocolError,
+	type QomfsError,
+	TimeoutError,
+} from "../errors.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { awaitsAccept } from "./backlog.ts";
+import { MessageSplitter } from "./messageSplitter.ts";
+
+export interface Transport {
+	/** Sends one JSON text; returns its length in bytes. */
+	send(text: string): number;
+	/** Ends the connection. `onClose` follows, once. */
+	close(): void;
+	/** Set by the owner before the first message can arrive. */
+	onMessage: (text: string, lengthBytes: number) => void;
+	onClose: (reason: QomfsError) => void;
+	/** Explains why nobody has spoken yet, once the owner has waited long enough. */
+	explainSilence(waitedMs: number): QomfsError;
+}
+
+/**
+ * Connects a socket.
+ *
+ * @throws ConnectError, BusyError, TimeoutError
+ */
+export async function openTransport(
+	address: Address,
+	timeoutMs: number,
+): Promise<Transport> {
+	return new SocketTransport(address, await openSocket(address, timeoutMs));
+}
+
+function openSocket(address: Address, timeoutMs: number): Promise<Socket> {
+	return new Promise((resolve, reject) => {
+		const socket = createConnection(
+			address.kind === "unix" ? { path: address.path } : address,
+		);
+		const timer = setTimeout(() => {
+			socket.destroy();
+			reject(
+				new TimeoutError(
+					`${formatAddress(address)}: no connection within ${timeoutMs / 1000} s; is the host up?`,
+				),
+			);
+		}, timeoutMs);
+		socket.once("connect", () => {
+			clearTimeout(timer);
+			socket.removeAllListeners("error");
+			resolve(socket);
+		});
+		socket.once("error", (error: NodeJS.ErrnoException) => {
+			clearTimeout(timer);
+			reject(connectError(address, error));
+		});
+	});
+}
+
+class SocketTransport implements Transport {
+	onMessage: Transport["onMessage"] = () => {};
+	onClose: Transport["onClose"] = () => {};
+	readonly #address: Address;
+	readonly #socket: Socket;
+	readonly #splitter = new MessageSplitter();
+	#heardBytes = 0;
+	#reason: QomfsError | undefined;
+
+	constructor(address: Address, socket: Socket) {
+		this.#address = address;
+		this.#socket = socket;
+		socket.setNoDelay(true);
+		socket.on("data", (chunk) => this.#receive(chunk));
+		socket.on("error", (cause) => {
+			this.#reason ??= new DisconnectedError(
+				`connection to ${formatAddress(address)} broke: ${cause.message}`,
+				{ cause },
+			);
+		});
+		socket.on("close", () =>
+			this.onClose(
+				this.#reason ??
+					new DisconnectedError(
+						`${formatAddress(address)} closed the connection`,
+					),
+			),
+		);
+	}
+
+	send(text: string): number {
+		const bytes = Buffer.from(text);
+		this.#socket.write(bytes);
+		return bytes.length;
+	}
+
+	close(): void {
+		this.#reason ??= new DisconnectedError(
+			`connection to ${formatAddress(this.#address)} is closed`,
+		);
+		this.#socket.destroy();
+	}
+
+	explainSilence(waitedMs: number): QomfsError {
+		const where = formatAddress(this.#address);
+		const seconds = Math.round(waitedMs / 100) / 10;
+		if (this.#heardBytes > 0)
+			return new ProtocolError(
+				`${where} sent ${this.#heardBytes} bytes in ${seconds} s, but no QMP greeting; is it a QMP monitor?`,
+			);
+		if (awaitsAccept(this.#address, this.#socket) === false)
+			return new ProtocolError(
+				`${where} accepted the connection and said nothing for ${seconds} s, so it is no free QMP monitor; start QEMU with -qmp unix:PATH,server=on,wait=off`,
+			);
+		return new BusyError(
+			`${where} is busy: another client holds this monitor (QEMU serves one at a time); end that client, or give QEMU a second -qmp`,
+		);
+	}
+
+	#receive(chunk: Buffer): void {
+		this.#heardBytes += chunk.length;
+		try {
+			for (const text of this.#splitter.push(chunk))
+				this.onMessage(text, text.length);
+		} catch (error) {
+			if (!(error instanceof ProtocolError)) throw error;
+			this.#reason = new ProtocolError(
+				`${formatAddress(this.#address)}: ${error.message}`,
+				{ cause: error },
+			);
+			this.#socket.destroy();
+		}
+	}
+}
+
+function connectError(
+	address: Address,
+	cause: NodeJS.ErrnoException,
+): ConnectError {
+	const where = formatAddress(address);
+	switch (cause.code) {
+		case "EAGAIN": // Linux: the backlog of a unix socket is full
+			return new BusyError(
+				`${where} is busy: other clients hold this monitor or wait for it; end them, or give QEMU a second -qmp`,
+				{ cause },
+			);
+		case "ENOENT":
+			return new ConnectError(
+				`${where}: no such socket; is QEMU running with -qmp unix:${where},server=on,wait=off?`,
+				{ cause },
+			);
+		case "EACCES":
+			return new ConnectError(
+				`${where}: permission denied${ownerHint(where)}`,
+				{
+					cause,
+				},
+			);
+		case "ECONNREFUSED":
+			return new ConnectError(`${where}: ${refusal(address)}`, { cause });
+		case "ENOTFOUND":
+			return new ConnectError(`${where}: no such host`, { cause });
+		default:
+			return new ConnectError(`${where}: ${cause.message}`, { cause });
+	}
+}
+
+function refusal(address: Address): string {
+	if (address.kind === "tcp")
+		return "connection refused; is QEMU running with -qmp tcp:HOST:PORT,server=on,wait=off?";
+	if (!lstatSync(address.path, { throwIfNoEntry: false })?.isSocket())
+		return "not a socket; give the path of a QMP socket";
+	return "nobody listens on this socket; QEMU has ended and left it behind";
+}
+
+function ownerHint(path: string): string {
+	try {
+		const { uid, gid } = lstatSync(path);
+		return ` (it belongs to user ${uid}, group ${gid}); run as that user or join that group`;
+	} catch {
+		return " on the way to it"; // a directory above it cannot be searched
+	}
+}

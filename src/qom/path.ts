@@ -1,0 +1,52 @@
+/** Canonical QOM paths: absolute, `/` between names, no `.` or `..` (QEMU knows neither). */
+
+export type QomPath = string;
+
+export const rootPath: QomPath = "/";
+
+export function joinPath(parent: QomPath, name: string): QomPath {
+	return parent === rootPath ? `/${name}` : `${parent}/${name}`;
+}
+
+/** Splits `/machine/q35` into `["/machine", "q35"]`; the root has an empty name. */
+export function splitPath(path: QomPath): [parent: QomPath, name: string] {
+	const slash = path.lastIndexOf("/");
+	return [slash <= 0 ? rootPath : path.slice(0, slash), path.slice(slash + 1)];
+}
+
+/** The text of a symlink in directory `from` that leads to `to`, and never above the root. */
+export function relativePath(from: QomPath, to: QomPath): string {
+	const fromNames = pathNames(from);
+	const toNames = pathNames(to);
+	let common = 0;
+	while (common < fromNames.length && fromNames[common] === toNames[common])
+		common++;
+	const up = fromNames.slice(common).map(() => "..");
+	return [...up, ...toNames.slice(common)].join("/") || ".";
+}
+
+/** Whether a QOM name can be a file name: QEMU allows more than the kernel does. */
+export function isFileName(name: string): boolean {
+	return (
+		name !== "" &&
+		name !== "." &&
+		name !== ".." &&
+		!/[/\0]/.test(name) &&
+		Buffer.byteLength(name) <= maxNameBytes
+	);
+}
+
+/** Longest file name; Linux's NAME_MAX. */
+export const maxNameBytes = 255;
+
+/** Whether a link's value is a path that stays inside the tree, whoever made it up. */
+export function isCanonicalPath(text: string): boolean {
+	return (
+		text === rootPath ||
+		(text.startsWith("/") && text.slice(1).split("/").every(isFileName))
+	);
+}
+
+function pathNames(path: QomPath): string[] {
+	return path.split("/").filter((name) => name !== "");
+}

@@ -1,0 +1,69 @@
+/** `.qomfs/`: the mount's own files. Reachable by name but not listed, as ZFS does with `.zfs`. */
+import { FileError } from "../errors.ts";
+import type { Json } from "../json.ts";
+import { formatJson } from "../json.ts";
+import {
+	type Attributes,
+	type Directory,
+	type File,
+	type Node,
+	snapshotHandle,
+} from "./node.ts";
+
+/** Path of the control directory in the mount. */
+export const controlPath = "/.qomfs";
+
+/** What `.qomfs/status` says, gathered by whoever knows it. */
+export type StatusReport = () => { readonly [key: string]: Json };
+
+export class ControlTree {
+	readonly #files: ReadonlyMap<string, File>;
+	readonly #sinceMs: number;
+
+	constructor(status: StatusReport, sinceMs: number) {
+		this.#sinceMs = sinceMs;
+		this.#files = new Map([
+			["status", this.#textFile(() => `${formatJson(status())}\n`)],
+		]);
+	}
+
+	/** Whether a path lies in the control directory. */
+	static owns(path: string): boolean {
+		return path === controlPath || path.startsWith(`${controlPath}/`);
+	}
+
+	/** @throws FileError ENOENT */
+	resolve(path: string): Node {
+		if (path === controlPath) return this.#directory();
+		const file = this.#files.get(path.slice(controlPath.length + 1));
+		if (!file) throw new FileError("ENOENT", `${path}: no such file`);
+		return file;
+	}
+
+	#directory(): Directory {
+		return {
+			kind: "directory",
+			attributes: async () => this.#attributes("directory", 0o700, 0),
+			entries: async () =>
+				[...this.#files.keys()].map((name) => ({ name, kind: "file" })),
+		};
+	}
+
+	/** The text is made anew for every open. */
+	#textFile(text: () => string): File {
+		const bytes = () => Buffer.from(text());
+		return {
+			kind: "file",
+			attributes: async () => this.#attributes("file", 0o444, bytes().length),
+			open: async () => snapshotHandle(bytes()),
+		};
+	}
+
+	#attributes(
+		kind: Attributes["kind"],
+		mode: number,
+		size: number,
+	): Attributes {
+		return { kind, mode, size, mtimeMs: this.#sinceMs };
+	}
+}
