@@ -43,6 +43,8 @@ export class CachedSource implements QomSource {
 	readonly #now: () => number;
 	readonly #listings = new Map<QomPath, Listing>();
 	readonly #peeked = new Map<string, PeekedValue>();
+	/** Peeks under way. A `get` takes its key out: what they bring is older than what it shows. */
+	readonly #peeking = new Map<string, Promise<Json>>();
 	#hits = 0;
 	#misses = 0;
 
@@ -70,6 +72,7 @@ export class CachedSource implements QomSource {
 		const key = joinPath(path, property);
 		const peeked = this.#peeked.get(key);
 		this.#peeked.delete(key);
+		this.#peeking.delete(key);
 		if (peeked && peeked.expiresMs > this.#now()) {
 			this.#hits++;
 			return peeked.value;
@@ -85,17 +88,26 @@ export class CachedSource implements QomSource {
 			this.#hits++;
 			return kept.value;
 		}
+		const underWay = this.#peeking.get(key);
+		if (underWay) return underWay;
 		this.#misses++;
-		const value = await this.#source.get(path, property);
-		if (this.#options.valueTtlMs > 0) {
-			this.#peeked.delete(key);
-			this.#peeked.set(key, {
-				value,
-				expiresMs: this.#now() + this.#options.valueTtlMs,
-			});
-			dropOldest(this.#peeked, maxPeeked);
+		const peeking = this.#source.get(path, property);
+		this.#peeking.set(key, peeking);
+		try {
+			const value = await peeking;
+			if (this.#peeking.get(key) === peeking) this.#keep(key, value);
+			return value;
+		} finally {
+			if (this.#peeking.get(key) === peeking) this.#peeking.delete(key);
 		}
-		return value;
+	}
+
+	#keep(key: string, value: Json): void {
+		const { valueTtlMs } = this.#options;
+		if (valueTtlMs === 0) return;
+		this.#peeked.delete(key);
+		this.#peeked.set(key, { value, expiresMs: this.#now() + valueTtlMs });
+		dropOldest(this.#peeked, maxPeeked);
 	}
 
 	#fetchListing(path: QomPath): Listing {

@@ -240,7 +240,7 @@ function wholeNumber(
 	radix: number,
 ): number {
 	const number = Number.parseInt(value, radix);
-	if (!form.test(value) || number >= 2 ** 32)
+	if (!form.test(value) || number >= 2 ** 32 - 1)
 		throw new UsageError(
 			`-o ${name}=${value}: not ${radix === 8 ? "an octal" : "a whole"} number`,
 		);

@@ -21,9 +21,11 @@ export function parseAddress(text: string): Address {
 
 /** The address as text that `parseAddress` reads back. */
 export function formatAddress(address: Address): string {
-	if (address.kind === "unix") return address.path;
+	if (address.kind === "unix")
+		return address.path.includes("/") ? address.path : `unix:${address.path}`;
 	const host = address.host.includes(":") ? `[${address.host}]` : address.host;
-	return `${host}:${address.port}`;
+	const prefix = host === "unix" || host === "tcp" ? "tcp:" : "";
+	return `${prefix}${host}:${address.port}`;
 }
 
 /** sockaddr_un holds 108 bytes, one of them the final NUL. */
@@ -34,13 +36,13 @@ function unixAddress(path: string, text: string): Address {
 		throw new UsageError(`'${text}' names no socket; write unix:PATH`);
 	if (Buffer.byteLength(path) > maxSocketPathBytes)
 		throw new UsageError(
-			`socket path of ${Buffer.byteLength(path)} bytes is longer than the ${maxSocketPathBytes} that the kernel allows; use a shorter or a relative path`,
+			`socket path of ${Buffer.byteLength(path)} bytes is longer than the ${maxSocketPathBytes} that the kernel allows; reach it through a symlink to its directory`,
 		);
 	return { kind: "unix", path };
 }
 
 function tcpAddress(hostPort: string, text: string): Address {
-	const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(hostPort);
+	const match = /^(?:\[([^\]]+)\]|([^:[\]/]*)):(\d{1,5})$/.exec(hostPort);
 	const port = Number(match?.[3]);
 	if (!match || port < 1 || port > 65535)
 		throw new UsageError(

@@ -45,7 +45,7 @@ export class MessageSplitter {
 	}
 
 	/**
-	 * Takes the next bytes and returns the texts of all messages that they complete.
+	 * Takes the next bytes and returns all messages that they complete.
 	 *
 	 * @throws ProtocolError on bytes that cannot be QMP; the splitter is unusable afterwards
 	 */

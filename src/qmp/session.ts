@@ -64,11 +64,14 @@ export class QmpSession {
 		this.greeting = greeting;
 		this.#transport = transport;
 		this.#timeoutMs = timeoutMs;
-		transport.onMessage = (text) => this.#receive(text);
+		transport.onMessage = (text, lengthBytes) => {
+			this.#bytesReceived += lengthBytes;
+			this.#receive(text);
+		};
 		this.ended = new Promise((resolve) => {
 			transport.onClose = (reason) => {
 				this.#end(reason);
-				resolve(reason);
+				resolve(this.#endReason ?? reason);
 			};
 		});
 	}
@@ -138,7 +141,6 @@ export class QmpSession {
 	}
 
 	#receive(text: string): void {
-		this.#bytesReceived += text.length;
 		log.receive("%s", text);
 		let message: ReturnType<typeof readMessage>;
 		try {
@@ -193,6 +195,7 @@ export class QmpSession {
  * @throws ConnectError nobody there, or not QMP
  * @throws BusyError another client holds the monitor
  * @throws TimeoutError the host does not answer, or QEMU does not answer the negotiation
+ * @throws DisconnectedError, CommandError the negotiation failed
  */
 export async function connectSession(
 	address: Address,

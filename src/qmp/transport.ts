@@ -125,7 +125,7 @@ class SocketTransport implements Transport {
 		this.#heardBytes += chunk.length;
 		try {
 			for (const text of this.#splitter.push(chunk))
-				this.onMessage(text, text.length);
+				this.onMessage(text, Buffer.byteLength(text));
 		} catch (error) {
 			if (!(error instanceof ProtocolError)) throw error;
 			this.#reason = new ProtocolError(

@@ -1,6 +1,7 @@
 /** The one place where an error becomes an errno (errno(3)). */
 import { constants } from "node:os";
 import {
+	ConnectError,
 	DisconnectedError,
 	FileError,
 	QomError,
@@ -22,7 +23,8 @@ export function errnoName(error: unknown): ErrnoName {
 	if (error instanceof FileError) return error.code;
 	if (error instanceof QomError) return byRefusal[error.refusal];
 	if (error instanceof TimeoutError) return "ETIMEDOUT";
-	if (error instanceof DisconnectedError) return "ENODEV";
+	if (error instanceof DisconnectedError || error instanceof ConnectError)
+		return "ENODEV";
 	return "EIO";
 }
 

@@ -1,0 +1,110 @@
+/** Real virtual machines for the demo, the tests and the benchmark. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface VirtualMachine {
+	/** Path of its QMP socket. */
+	readonly socket: string;
+	/** A second monitor, for whoever checks what the first one's client does. */
+	readonly secondSocket: string;
+	readonly pid: number;
+	readonly process: ChildProcess;
+	/** Ends it and removes its sockets. */
+	stop(): Promise<void>;
+}
+
+export const qemuBinary = process.env.QOMFS_QEMU ?? "qemu-system-x86_64";
+
+/** A small machine with something of everything, and no disk image. */
+export const smallMachine: readonly string[] = [
+	...["-M", "q35", "-m", "128", "-smp", "2"],
+	...["-object", "iothread,id=io0"],
+	...["-object", "throttle-group,id=tg0"],
+	...["-object", "secret,id=sec0,data=hello"],
+	...["-object", "memory-backend-ram,id=mem0,size=16M"],
+	...["-object", "authz-list,id=authz0,policy=deny"],
+	...["-device", "virtio-rng-pci,id=rng0"],
+	...["-device", "virtio-balloon-pci,id=bal0"],
+	...["-netdev", "user,id=nd0", "-device", "virtio-net-pci,id=net0,netdev=nd0"],
+	...["-blockdev", "null-co,node-name=d0"],
+	...["-device", "virtio-blk-pci,id=blk0,drive=d0,serial=SER1,iothread=io0"],
+	...["-device", "virtio-serial-pci,id=ser0"],
+	...["-device", "qemu-xhci,id=xhci", "-device", "usb-kbd,id=kbd,bus=xhci.0"],
+	...["-device", "pcie-root-port,id=rp0,chassis=1"],
+];
+
+/**
+ * Starts QEMU in software emulation and waits until both its monitors listen.
+ * It gets a process group of its own, so that Ctrl-C is ours to handle.
+ *
+ * @throws Error with QEMU's own message when it does not come up
+ */
+export async function startVirtualMachine(
+	directory: string,
+	args: readonly string[] = smallMachine,
+	name = "vm",
+): Promise<VirtualMachine> {
+	const socket = join(directory, `${name}.sock`);
+	const secondSocket = join(directory, `${name}-2.sock`);
+	const child = spawn(
+		qemuBinary,
+		[
+			...["-accel", "tcg", "-display", "none", "-nodefaults"],
+			...["-qmp", `unix:${socket},server=on,wait=off`],
+			...["-qmp", `unix:${secondSocket},server=on,wait=off`],
+			...args,
+		],
+		{ detached: true, stdio: ["ignore", "ignore", "pipe"] },
+	);
+	let said = "";
+	child.stderr.on("data", (chunk) => {
+		said += chunk;
+	});
+	const exited = new Promise<void>((resolve) => {
+		child.once("exit", () => resolve());
+		child.once("error", (error) => {
+			said += error.message;
+			resolve();
+		});
+	});
+	const ended = exited.then(() => "ended" as const);
+	while ((await Promise.race([ended, listens(secondSocket)])) !== true) {
+		if (child.exitCode !== null || child.pid === undefined)
+			throw new Error(`${qemuBinary} did not start: ${said.trim()}`);
+		await sleep(20);
+	}
+	return {
+		socket,
+		secondSocket,
+		pid: child.pid as number,
+		process: child,
+		async stop() {
+			child.kill("SIGCONT");
+			child.kill("SIGTERM");
+			const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
+			await exited;
+			clearTimeout(timer);
+			await Promise.all([
+				rm(socket, { force: true }),
+				rm(secondSocket, { force: true }),
+			]);
+		},
+	};
+}
+
+/** QEMU creates the monitors in order, so the second one's socket is the last to come. */
+async function listens(path: string): Promise<boolean> {
+	if (!existsSync(path)) return false;
+	return new Promise((resolve) => {
+		const socket = connect(path);
+		socket.once("connect", () => {
+			socket.destroy();
+			resolve(true);
+		});
+		socket.once("error", () => resolve(false));
+	});
+}

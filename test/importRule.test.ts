@@ -1,0 +1,102 @@
+/** Who may import whom. A room that needs more must first change this table, and say why. */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const src = join(import.meta.dirname, "../src");
+
+interface Import {
+	/** Relative to `src`. */
+	readonly from: string;
+	/** A file relative to `src`, or a package. */
+	readonly to: string;
+}
+
+const files = globSync("**/*.ts", { cwd: src }).sort();
+
+/** Static and dynamic imports, re-exports, and types too. */
+const specifier =
+	/(?:^|[;}\s])(?:from|import)\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/g;
+
+function importsOf(from: string): Import[] {
+	const text = readFileSync(join(src, from), "utf8");
+	return [...text.matchAll(specifier)].map(([, fixed, dynamic]) => {
+		const name = fixed ?? dynamic ?? "";
+		return { from, to: name.startsWith(".") ? join(from, "..", name) : name };
+	});
+}
+
+const all = files.flatMap(importsOf);
+const within = all.filter(({ to }) => to.endsWith(".ts"));
+
+const leaves = /^(json|errors|log)\.ts$/;
+
+const rules: readonly {
+	readonly room: string;
+	readonly files: RegExp;
+	/** What they may import in `src`. */
+	readonly allowed: readonly RegExp[];
+}[] = [
+	{ room: "the leaves", files: leaves, allowed: [leaves] },
+	{ room: "qmp", files: /^qmp\//, allowed: [leaves, /^qmp\//] },
+	{
+		room: "qom but live.ts",
+		files: /^qom\/(?!live\.ts$)/,
+		allowed: [leaves, /^qom\//],
+	},
+	{
+		room: "qom/live.ts",
+		files: /^qom\/live\.ts$/,
+		allowed: [leaves, /^qom\//, /^qmp\//],
+	},
+	{
+		room: "cache",
+		files: /^cache\//,
+		allowed: [leaves, /^cache\//, /^qom\/(source|path)\.ts$/],
+	},
+	{
+		room: "vfs",
+		files: /^vfs\//,
+		allowed: [leaves, /^vfs\//, /^qom\/(?!live\.ts$)/],
+	},
+	{ room: "fuse", files: /^fuse\//, allowed: [leaves, /^fuse\//, /^vfs\//] },
+	{ room: "cli and index.ts", files: /^(cli\/|index\.ts$)/, allowed: [/./] },
+];
+
+describe("the import rule", () => {
+	it.each(rules)("holds for $room", ({ files, allowed }) => {
+		const broken = within.filter(
+			({ from, to }) =>
+				files.test(from) && !allowed.some((target) => target.test(to)),
+		);
+		expect(broken).toStrictEqual([]);
+	});
+
+	it("has a line for every file", () => {
+		const lines = files.map(
+			(file) => rules.filter((rule) => rule.files.test(file)).length,
+		);
+		expect(lines).toStrictEqual(files.map(() => 1));
+	});
+
+	it("finds every import by its name: all that lead to a file of src exist", () => {
+		expect(within.length).toBeGreaterThan(50);
+		expect(within.filter(({ to }) => !files.includes(to))).toStrictEqual([]);
+	});
+
+	it("leaves the FUSE binding to the fuse room", () => {
+		const importers = all.filter(({ to }) => to === "fuse-native");
+		expect(importers.length).toBeGreaterThan(0);
+		expect(
+			importers.filter(({ from }) => !from.startsWith("fuse/")),
+		).toStrictEqual([]);
+	});
+
+	it("leaves cli to itself", () => {
+		expect(
+			within.filter(
+				({ from, to }) => to.startsWith("cli/") && !from.startsWith("cli/"),
+			),
+		).toStrictEqual([]);
+	});
+});

@@ -1,0 +1,128 @@
+/** Mounts through the real launcher and the real kernel, in another process than the test. */
+import { type ExecFileException, execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+	smallMachine,
+	startVirtualMachine,
+	type VirtualMachine,
+} from "../../scripts/virtualMachine.ts";
+
+export const qomfsBin = new URL("../../bin/qomfs.js", import.meta.url).pathname;
+
+const missing = (process.env.QOMFS_MISSING ?? "").split(",");
+
+/** For `describe.skipIf`: without these parts the test says nothing. */
+export const lacksQemu = missing.includes("qemu");
+export const lacksMount = lacksQemu || missing.includes("fuse");
+
+export interface Finished {
+	readonly status: number;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+/** Runs a program to its end; never throws because of its exit status. */
+export function run(
+	command: string,
+	args: readonly string[],
+	options: { cwd?: string; env?: NodeJS.ProcessEnv; timeout?: number } = {},
+): Promise<Finished> {
+	return new Promise((resolve) => {
+		execFile(
+			command,
+			args,
+			{ maxBuffer: 2 ** 28, timeout: 60_000, encoding: "utf8", ...options },
+			(error: ExecFileException | null, stdout, stderr) =>
+				resolve({
+					status: error
+						? typeof error.code === "number"
+							? error.code
+							: 255
+						: 0,
+					stdout,
+					stderr,
+				}),
+		);
+	});
+}
+
+export function runQomfs(...args: string[]): Promise<Finished> {
+	return run(process.execPath, [qomfsBin, ...args]);
+}
+
+export interface Mounted {
+	readonly path: string;
+	/** Runs a shell line with `$M` set to the mount; bash unless told otherwise. */
+	sh(line: string, shell?: string): Promise<Finished>;
+	/** `.qomfs/status`. */
+	// biome-ignore lint/suspicious/noExplicitAny: a test looks into the status as it likes
+	status(): Promise<any>;
+	/** Unmounts and waits until the daemon is gone. */
+	unmount(): Promise<void>;
+}
+
+/** Mounts a monitor on a new directory, in the background. */
+export async function mountQomfs(
+	socket: string,
+	options?: string,
+): Promise<Mounted> {
+	const directory = await mkdtemp(join(tmpdir(), "qomfs-mount-"));
+	const path = join(directory, "vm");
+	await mkdir(path);
+	const flags = options ? ["-o", options] : [];
+	const { status, stderr } = await runQomfs(socket, path, ...flags);
+	if (status !== 0) throw new Error(`qomfs ended with ${status}: ${stderr}`);
+	const readStatus = async () =>
+		JSON.parse(await readFile(join(path, ".qomfs/status"), "utf8"));
+	const { pid } = await readStatus();
+	return {
+		path,
+		status: readStatus,
+		sh: (line, shell = "bash") =>
+			run(shell, ["-c", line], { env: { ...process.env, M: path } }),
+		async unmount() {
+			await run("fusermount3", ["-u", "--", path]);
+			await run("fusermount3", ["-uz", "--", path]); // should a test have left it busy
+			await gone(pid);
+			await rm(directory, { recursive: true });
+		},
+	};
+}
+
+/** Resolves when a process has ended; a daemon that stays is a failure. */
+export async function gone(pid: number): Promise<void> {
+	for (let attempt = 0; attempt < 200; attempt++) {
+		try {
+			process.kill(pid, 0);
+		} catch {
+			return;
+		}
+		await sleep(50);
+	}
+	process.kill(pid, "SIGKILL");
+	throw new Error(`process ${pid} did not end by itself`);
+}
+
+export interface TestMachine extends VirtualMachine {
+	/** A directory of its own, removed with the machine. */
+	readonly directory: string;
+}
+
+/** Boots the small machine; paused, so that nothing changes by itself. */
+export async function startTestMachine(
+	args: readonly string[] = [...smallMachine, "-S"],
+): Promise<TestMachine> {
+	const directory = await mkdtemp(join(tmpdir(), "qomfs-vm-"));
+	const vm = await startVirtualMachine(directory, args);
+	return {
+		...vm,
+		directory,
+		async stop() {
+			await vm.stop();
+			await rm(directory, { recursive: true, force: true });
+		},
+	};
+}

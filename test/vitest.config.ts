@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+	test: {
+		include: ["test/**/*.test.ts"],
+		// Real machines boot in software on slow hosts: these limits only end what hangs.
+		testTimeout: 120_000,
+		hookTimeout: 120_000,
+		// Two cores, and QEMU wants some of them.
+		maxWorkers: 2,
+	},
+});
