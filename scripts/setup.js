@@ -66,8 +66,8 @@ function run(command, args) {
 function tryRun(command, args, env = {}) {
 	const { status } = spawnSync(command, args, {
 		cwd: project,
-		// Talk goes to stderr: stdout is for the run itself.
-		stdio: ["ignore", 2, 2],
+		// What went wrong stands on stderr; what went well nobody needs to read.
+		stdio: ["ignore", "ignore", "inherit"],
 		env: { ...process.env, ...env },
 	});
 	return status === 0;

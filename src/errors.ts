@@ -67,18 +67,31 @@ export type Refusal =
 	| "no such object"
 	| "no such property"
 	| "not readable"
+	| "not writable"
+	| "fixed"
+	| "invalid"
+	| "out of range"
+	| "busy"
 	| "no value"
 	| "other";
 
 /** QEMU refused something about one object or property. `desc` is its own text. */
 export class QomError extends QomfsError {
 	readonly refusal: Refusal;
+	/** What QEMU asked for instead, when it refused a value's JSON kind: `boolean`, `uint64`... */
+	readonly expected: string | undefined;
 	readonly class: ErrorClass;
 	readonly desc: string;
 
-	constructor(refusal: Refusal, subject: string, cause: CommandError) {
+	constructor(
+		refusal: Refusal,
+		expected: string | undefined,
+		subject: string,
+		cause: CommandError,
+	) {
 		super(`${subject}: ${cause.desc}`, { cause });
 		this.refusal = refusal;
+		this.expected = expected;
 		this.class = cause.class;
 		this.desc = cause.desc;
 	}
@@ -90,6 +103,8 @@ export type FileErrorCode =
 	| "ENOTDIR"
 	| "EISDIR"
 	| "EINVAL"
+	| "ERANGE"
+	| "EFBIG"
 	| "EROFS"
 	| "EPERM"
 	| "EACCES"
@@ -99,8 +114,9 @@ export type FileErrorCode =
 export class FileError extends QomfsError {
 	readonly code: FileErrorCode;
 
-	constructor(code: FileErrorCode, message: string) {
-		super(message);
+	/** @param message what is wrong; the path is known to whoever called */
+	constructor(code: FileErrorCode, message: string, options?: ErrorOptions) {
+		super(message, options);
 		this.code = code;
 	}
 }

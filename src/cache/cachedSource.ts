@@ -6,7 +6,7 @@
 import type { Json } from "../json.ts";
 import { log } from "../log.ts";
 import { joinPath, type QomPath } from "../qom/path.ts";
-import type { PropertyInfo, QomSource } from "../qom/source.ts";
+import type { Description, PropertyInfo, QomSource } from "../qom/source.ts";
 
 export interface CacheOptions {
 	/** How old a listing may be, in ms. */
@@ -39,6 +39,10 @@ const maxPeeked = 1000;
 
 export class CachedSource implements QomSource {
 	readonly #source: QomSource;
+	readonly #descriptions = new Map<
+		string,
+		Promise<ReadonlyMap<string, Description>>
+	>();
 	readonly #options: CacheOptions;
 	readonly #now: () => number;
 	readonly #listings = new Map<QomPath, Listing>();
@@ -100,6 +104,39 @@ export class CachedSource implements QomSource {
 		} finally {
 			if (this.#peeking.get(key) === peeking) this.#peeking.delete(key);
 		}
+	}
+
+	/**
+	 * Values are forgotten before and after, all of them: properties may be aliases of each
+	 * other, and what was asked for before the write must not be shown after it.
+	 */
+	async set(path: QomPath, property: string, value: Json): Promise<void> {
+		this.#forgetValues();
+		try {
+			await this.#source.set(path, property, value);
+		} finally {
+			this.#forgetValues();
+			// Realizing a device adds and removes objects elsewhere.
+			if (property === "realized") this.#listings.clear();
+		}
+	}
+
+	/** A type does not change while the machine runs. */
+	describe(
+		type: string,
+		isDevice: boolean,
+	): Promise<ReadonlyMap<string, Description>> {
+		const kept = this.#descriptions.get(type);
+		if (kept) return kept;
+		const descriptions = this.#source.describe(type, isDevice);
+		this.#descriptions.set(type, descriptions);
+		descriptions.catch(() => this.#descriptions.delete(type));
+		return descriptions;
+	}
+
+	#forgetValues(): void {
+		this.#peeked.clear();
+		this.#peeking.clear();
 	}
 
 	#keep(key: string, value: Json): void {

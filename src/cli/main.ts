@@ -7,6 +7,7 @@ import { type ExitStatus, exitStatus, statusOf } from "./exitStatus.ts";
 import { type MountArguments, runMount } from "./mount.ts";
 import { mountOptionsHelp } from "./mountOptions.ts";
 import { runUmount } from "./umount.ts";
+import { runWhy } from "./why.ts";
 
 /** Runs one command line (without `node` and the script) and returns its exit status. */
 export async function main(args: readonly string[]): Promise<ExitStatus> {
@@ -62,7 +63,13 @@ function createProgram(): Command {
 		.command("umount")
 		.description("unmount")
 		.argument("<mountpoint>")
-		.action(runUmount);
+		.action((mountpoint: string) => runUmount(mountpoint));
+
+	program
+		.command("why")
+		.description("tell why reading or writing a file in a mount failed last")
+		.argument("<file>")
+		.action((file: string) => runWhy(file));
 
 	return program;
 }

@@ -8,6 +8,7 @@ export interface ParsedMountOptions {
 	defaultPermissions: boolean;
 	autoUnmount: boolean;
 	readOnly: boolean;
+	unsafeWrites: boolean;
 	uid: number;
 	gid: number;
 	umask: number;
@@ -26,6 +27,7 @@ function defaults(): ParsedMountOptions {
 		defaultPermissions: false,
 		autoUnmount: false,
 		readOnly: false,
+		unsafeWrites: false,
 		uid: process.getuid?.() ?? 0,
 		gid: process.getgid?.() ?? 0,
 		umask: 0,
@@ -54,6 +56,15 @@ const definitions: ReadonlyMap<string, Definition> = new Map<
 			help: "read-only",
 			apply: (options) => {
 				options.readOnly = true;
+			},
+		},
+	],
+	[
+		"unsafe_writes",
+		{
+			help: "allow writes that can crash the machine or cut the session",
+			apply: (options) => {
+				options.unsafeWrites = true;
 			},
 		},
 	],

@@ -10,8 +10,10 @@ import { connectSession, type QmpSession } from "../qmp/session.ts";
 import { LiveSource } from "../qom/live.ts";
 import type { QomSource } from "../qom/source.ts";
 import { ControlTree, type StatusReport } from "../vfs/controlTree.ts";
+import { ErrorLog } from "../vfs/errorLog.ts";
 import { FileSystem } from "../vfs/filesystem.ts";
 import { QomTree } from "../vfs/qomTree.ts";
+import { TreePolicy } from "../vfs/treePolicy.ts";
 import type { ParsedMountOptions } from "./mountOptions.ts";
 
 export interface MountRequest {
@@ -53,15 +55,22 @@ export async function serveMount({
 			listTtlMs: options.cacheTimeoutSec * 1000 * (1 - kernelShare),
 			valueTtlMs: options.valueTimeoutSec * 1000,
 		});
-		const sinceMs = Date.now();
+		const treeOptions = {
+			readOnly: options.readOnly,
+			unsafeWrites: options.unsafeWrites,
+			mountpoint,
+			sinceMs: Date.now(),
+		};
+		const { sinceMs } = treeOptions;
 		const machine = await machineType(live);
-		const fs = new FileSystem(
-			new QomTree(cached, sinceMs),
-			new ControlTree(
-				statusReport({ session, cached, address, machine, sinceMs }),
-				sinceMs,
-			),
-		);
+		const errors = new ErrorLog();
+		const status = statusReport({ session, cached, address, machine, sinceMs });
+		const fs = new FileSystem({
+			qom: new QomTree(cached, new TreePolicy(treeOptions), errors),
+			control: new ControlTree(status, errors, sinceMs),
+			errors,
+			options: treeOptions,
+		});
 		const handle = await mount(fs, mountpoint, {
 			...options,
 			fsname: options.fsname ?? formatAddress(address),

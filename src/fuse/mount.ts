@@ -158,10 +158,13 @@ function close(fuse: Fuse): Promise<void> {
 }
 
 function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
-	const refuse = (path: string | null, ...rest: unknown[]) => {
-		const callback = rest.at(-1) as (error: number) => void;
-		answer("refuse", path, fs.refuse(path ?? ""), callback);
-	};
+	/** For operations whose path comes first and whose callback comes last. */
+	const refuse =
+		(operation: string) =>
+		(path: string | null, ...rest: unknown[]) => {
+			const callback = rest.at(-1) as (error: number) => void;
+			answer(operation, path, fs.refuse(operation, path ?? ""), callback);
+		};
 	return {
 		getattr: (path, callback) =>
 			answer("getattr", path, fs.getattr(path ?? ""), callback, (attributes) =>
@@ -191,8 +194,33 @@ function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
 				callback,
 				toBuffer,
 			),
+		write: (path, handle, buffer, length, position, callback) => {
+			const bytes = buffer.subarray(0, length);
+			fs.write(Number(handle), bytes, Number(position)).then(
+				() => callback(length),
+				(error) => callback(failure("write", path, error)),
+			);
+		},
 		release: (path, handle, callback) =>
 			answer("release", path, fs.release(Number(handle)), callback),
+		truncate: (path, _size, callback) =>
+			answer("truncate", path, fs.truncate(), callback),
+		ftruncate: (path, _handle, _size, callback) =>
+			answer("truncate", path, fs.truncate(), callback),
+		utimensWithTimespec: (path, _atime, _mtime, callback) =>
+			answer("utimens", path, fs.utimens(), callback),
+		symlink: (target, path, callback) =>
+			answer("symlink", path, fs.symlink(target, path), callback),
+		rename: (from, to, callback) =>
+			answer("rename", to, fs.rename(from, to), callback),
+		unlink: (path, callback) =>
+			answer("unlink", path, fs.unlink(path), callback),
+		getxattr: (path, name, _position, callback) =>
+			answer("getxattr", path, fs.getxattr(path, name), callback, (text) =>
+				text === undefined ? null : Buffer.from(text),
+			),
+		listxattr: (path, callback) =>
+			answer("listxattr", path, fs.listxattr(path), callback),
 		statfs: (path, callback) =>
 			answer(
 				"statfs",
@@ -205,18 +233,15 @@ function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
 					namemax: statfs.maxNameBytes,
 				}),
 			),
-		truncate: refuse,
-		create: refuse,
-		mknod: refuse,
-		mkdir: refuse,
-		rmdir: refuse,
-		unlink: refuse,
-		symlink: (_target, path, callback) => refuse(path, callback),
-		link: (_existing, path, callback) => refuse(path, callback),
-		rename: refuse,
-		chmod: refuse,
-		chown: refuse,
-		utimensWithTimespec: refuse,
+		create: refuse("create"),
+		mknod: refuse("mknod"),
+		mkdir: refuse("mkdir"),
+		rmdir: refuse("rmdir"),
+		chmod: refuse("chmod"),
+		chown: refuse("chown"),
+		setxattr: refuse("setxattr"),
+		removexattr: refuse("removexattr"),
+		link: (_existing, path, callback) => refuse("link")(path, callback),
 	};
 }
 

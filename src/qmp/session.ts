@@ -34,8 +34,15 @@ export interface SessionCounters {
 	readonly bytesReceived: number;
 }
 
+export interface CommandOptions {
+	readonly timeoutMs?: number;
+	/** Keeps arguments and reply out of the log. */
+	readonly secret?: boolean;
+}
+
 interface PendingCommand {
 	readonly command: string;
+	readonly secret: boolean;
 	readonly resolve: (value: Json) => void;
 	readonly reject: (error: QomfsError) => void;
 	readonly timer: NodeJS.Timeout;
@@ -94,8 +101,9 @@ export class QmpSession {
 	execute(
 		command: string,
 		args?: JsonObject,
-		timeoutMs = this.#timeoutMs,
+		options: CommandOptions = {},
 	): Promise<Json> {
+		const { timeoutMs = this.#timeoutMs, secret = false } = options;
 		if (this.#endReason) return Promise.reject(this.#endReason);
 		const id = this.#freeId();
 		// QEMU reads its input byte by byte, so every byte counts: short ids, no spaces.
@@ -106,15 +114,18 @@ export class QmpSession {
 		});
 		return new Promise((resolve, reject) => {
 			const timer = setTimeout(() => {
-				this.#pending.set(id, { command, resolve: noop, reject: noop, timer });
+				this.#pending.set(id, {
+					...{ command, secret, timer },
+					...{ resolve: noop, reject: noop },
+				});
 				reject(
 					new TimeoutError(
 						`${command}: no answer from QEMU within ${timeoutMs / 1000} s`,
 					),
 				);
 			}, timeoutMs);
-			this.#pending.set(id, { command, resolve, reject, timer });
-			log.send("%s", text);
+			this.#pending.set(id, { command, secret, resolve, reject, timer });
+			log.send("%s", secret ? `${command} (redacted)` : text);
 			this.#commands++;
 			this.#bytesSent += this.#transport.send(text);
 		});
@@ -141,7 +152,6 @@ export class QmpSession {
 	}
 
 	#receive(text: string): void {
-		log.receive("%s", text);
 		let message: ReturnType<typeof readMessage>;
 		try {
 			message = readMessage(parseJson(text));
@@ -154,6 +164,7 @@ export class QmpSession {
 			this.#transport.close();
 			return;
 		}
+		if (message.kind !== "return") log.receive("%s", text);
 		if (message.kind === "event")
 			for (const listener of this.#listeners) listener(message);
 		else if (message.kind !== "greeting") this.#settle(message);
@@ -171,8 +182,14 @@ export class QmpSession {
 		}
 		this.#pending.delete(id);
 		clearTimeout(pending.timer);
-		if (reply.kind === "return") pending.resolve(reply.value);
-		else
+		if (reply.kind === "return") {
+			if (log.receive.enabled)
+				log.receive(
+					"%s",
+					pending.secret ? "(redacted)" : formatJson(reply.value),
+				);
+			pending.resolve(reply.value);
+		} else
 			pending.reject(
 				new CommandError(pending.command, reply.class, reply.desc),
 			);
@@ -209,7 +226,9 @@ export async function connectSession(
 			Math.max(1, connectTimeoutMs - (performance.now() - startMs));
 		const greeting = await receiveGreeting(transport, address, leftMs());
 		const session = new QmpSession(transport, greeting, timeoutMs);
-		await session.execute("qmp_capabilities", undefined, leftMs());
+		await session.execute("qmp_capabilities", undefined, {
+			timeoutMs: leftMs(),
+		});
 		return session;
 	} catch (error) {
 		transport.close();

@@ -1,5 +1,43 @@
-/** Which values are not for everybody's eyes. */
+/** Which properties are dangerous to write, and which values are not for everybody's eyes. */
+import type { QomPath } from "./path.ts";
+import { parseType } from "./types.ts";
 
+/** Writing these has aborted machines, or silently unplugged parts of them. */
+const dangerous: ReadonlyMap<string, string> = new Map([
+	["realized", "it unplugs or re-plugs the device, and can abort QEMU"],
+	["hotplug-handler", "it rewires hot-plug of a running machine"],
+	["cpu-hotplug-legacy", "writing it aborts QEMU, even with its own value"],
+	["memory-backend", "it detaches the memory of a running machine"],
+]);
+
+/**
+ * Why a property must not be written without `unsafe_writes`; undefined if it may.
+ *
+ * @param objectType type of the object, where it is known
+ * @param type of the property, as `qom-list` writes it
+ */
+export function guardReason(
+	object: QomPath,
+	objectType: string | undefined,
+	property: string,
+	type: string,
+): string | undefined {
+	if (parseType(type).kind === "link")
+		return "links wire the running machine together; changing one can crash it";
+	if (isMonitor(object, objectType))
+		return "it belongs to a monitor; writing it can cut the session";
+	return dangerous.get(property);
+}
+
+/** A monitor changed under its client answers in another form, or not at all. */
+function isMonitor(object: QomPath, objectType: string | undefined): boolean {
+	return (
+		/^\/(objects|chardevs)\/compat_monitor\d+$/.test(object) ||
+		(objectType?.startsWith("monitor-") ?? false)
+	);
+}
+
+/** property -> the types in which it holds a secret. */
 const secretProperties: ReadonlyMap<string, readonly string[]> = new Map([
 	["data", ["secret"]], // qapi/crypto.json @SecretProperties
 ]);

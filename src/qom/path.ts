@@ -1,5 +1,7 @@
 /** Canonical QOM paths: absolute, `/` between names, no `.` or `..` (QEMU knows neither). */
 
+import { FileError } from "../errors.ts";
+
 export type QomPath = string;
 
 export const rootPath: QomPath = "/";
@@ -23,6 +25,23 @@ export function relativePath(from: QomPath, to: QomPath): string {
 		common++;
 	const up = fromNames.slice(common).map(() => "..");
 	return [...up, ...toNames.slice(common)].join("/") || ".";
+}
+
+/**
+ * What a symlink's target in directory `from` means, as the kernel would walk it;
+ * an absolute one is a QOM path.
+ *
+ * @throws FileError EINVAL when it leads above the root
+ */
+export function resolvePath(from: QomPath, target: string): QomPath {
+	const names = target.startsWith("/") ? [] : pathNames(from);
+	for (const name of pathNames(target)) {
+		if (name === ".") continue;
+		if (name !== "..") names.push(name);
+		else if (names.pop() === undefined)
+			throw new FileError("EINVAL", `${target} leads out of the tree`);
+	}
+	return `/${names.join("/")}`;
 }
 
 /** Whether a QOM name can be a file name: QEMU allows more than the kernel does. */

@@ -11,6 +11,12 @@ export interface PropertyInfo {
 	readonly type: string;
 }
 
+export interface Description {
+	readonly description: string | undefined;
+	/** Undefined where QEMU knows none, or the property has none. */
+	readonly defaultValue: Json | undefined;
+}
+
 export interface QomSource {
 	/**
 	 * The properties of an object, children and links included, in QEMU's order.
@@ -33,4 +39,22 @@ export interface QomSource {
 	 * @throws QomError
 	 */
 	peek(path: QomPath, property: string): Promise<Json>;
+
+	/**
+	 * Sets a property, once: never again by itself, whatever happens to the connection.
+	 *
+	 * @throws QomError
+	 */
+	set(path: QomPath, property: string, value: Json): Promise<void>;
+
+	/**
+	 * What QEMU tells of a type's properties, by name. Must be the type of an existing object:
+	 * QEMU makes an instance to answer, and some types abort it.
+	 *
+	 * @param isDevice devices have defaults, and a command of their own
+	 */
+	describe(
+		type: string,
+		isDevice: boolean,
+	): Promise<ReadonlyMap<string, Description>>;
 }

@@ -2,10 +2,12 @@
 import { FileError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { formatJson } from "../json.ts";
+import type { ErrorLog } from "./errorLog.ts";
 import {
 	type Attributes,
 	type Directory,
 	type File,
+	type FileHandle,
 	type Node,
 	snapshotHandle,
 } from "./node.ts";
@@ -20,10 +22,25 @@ export class ControlTree {
 	readonly #files: ReadonlyMap<string, File>;
 	readonly #sinceMs: number;
 
-	constructor(status: StatusReport, sinceMs: number) {
+	constructor(status: StatusReport, errors: ErrorLog, sinceMs: number) {
 		this.#sinceMs = sinceMs;
+		const text = () => Buffer.from(`${formatJson(status())}\n`);
 		this.#files = new Map([
-			["status", this.#textFile(() => `${formatJson(status())}\n`)],
+			// Made anew for every open.
+			[
+				"status",
+				this.#file(
+					() => text().length,
+					() => snapshotHandle(text()),
+				),
+			],
+			[
+				"errors",
+				this.#file(
+					() => errors.file.size,
+					() => errors.file.open(),
+				),
+			],
 		]);
 	}
 
@@ -36,7 +53,7 @@ export class ControlTree {
 	resolve(path: string): Node {
 		if (path === controlPath) return this.#directory();
 		const file = this.#files.get(path.slice(controlPath.length + 1));
-		if (!file) throw new FileError("ENOENT", `${path}: no such file`);
+		if (!file) throw new FileError("ENOENT", "no such file");
 		return file;
 	}
 
@@ -49,13 +66,14 @@ export class ControlTree {
 		};
 	}
 
-	/** The text is made anew for every open. */
-	#textFile(text: () => string): File {
-		const bytes = () => Buffer.from(text());
+	#file(size: () => number, open: () => FileHandle): File {
 		return {
 			kind: "file",
-			attributes: async () => this.#attributes("file", 0o444, bytes().length),
-			open: async () => snapshotHandle(bytes()),
+			attributes: async () => this.#attributes("file", 0o444, size()),
+			open: async ({ write }) => {
+				if (write) throw new FileError("EACCES", "cannot be written");
+				return open();
+			},
 		};
 	}
 

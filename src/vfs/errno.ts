@@ -15,6 +15,11 @@ const byRefusal: Record<Refusal, ErrnoName> = {
 	"no such object": "ENOENT",
 	"no such property": "ENOENT",
 	"not readable": "EACCES",
+	"not writable": "EACCES",
+	fixed: "EPERM",
+	invalid: "EINVAL",
+	"out of range": "ERANGE",
+	busy: "EBUSY",
 	"no value": "ENODATA",
 	other: "EIO",
 };

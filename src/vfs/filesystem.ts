@@ -6,23 +6,41 @@ import { constants } from "node:fs";
 import { FileError } from "../errors.ts";
 import { maxNameBytes } from "../qom/path.ts";
 import { ControlTree } from "./controlTree.ts";
-import type { Attributes, Entry, FileHandle, Node } from "./node.ts";
-import type { QomTree } from "./qomTree.ts";
+import type { ErrorLog } from "./errorLog.ts";
+import { NewLinks } from "./newLinks.ts";
+import type { Access, Attributes, Entry, FileHandle, Node } from "./node.ts";
+import { type QomTree, xattrPrefix } from "./qomTree.ts";
+import type { TreeOptions } from "./treePolicy.ts";
 
 export interface Statfs {
 	readonly maxNameBytes: number;
 	readonly blockBytes: number;
 }
 
+interface OpenFile {
+	readonly path: string;
+	readonly handle: FileHandle;
+}
+
 export class FileSystem {
 	readonly #qom: QomTree;
 	readonly #control: ControlTree;
-	readonly #handles = new Map<number, FileHandle>();
+	readonly #errors: ErrorLog;
+	readonly #options: TreeOptions;
+	readonly #newLinks = new NewLinks();
+	readonly #open = new Map<number, OpenFile>();
 	#lastHandle = 0;
 
-	constructor(qom: QomTree, control: ControlTree) {
-		this.#qom = qom;
-		this.#control = control;
+	constructor(parts: {
+		qom: QomTree;
+		control: ControlTree;
+		errors: ErrorLog;
+		options: TreeOptions;
+	}) {
+		this.#qom = parts.qom;
+		this.#control = parts.control;
+		this.#errors = parts.errors;
+		this.#options = parts.options;
 	}
 
 	async getattr(path: string): Promise<Attributes> {
@@ -32,61 +50,165 @@ export class FileSystem {
 	async readdir(path: string): Promise<Entry[]> {
 		const node = await this.#resolve(path);
 		if (node.kind !== "directory")
-			throw new FileError("ENOTDIR", `${path}: not a directory`);
+			throw new FileError("ENOTDIR", "not a directory");
 		return node.entries();
 	}
 
 	async readlink(path: string): Promise<string> {
 		const node = await this.#resolve(path);
-		if (node.kind !== "symlink")
-			throw new FileError("EINVAL", `${path}: not a symlink`);
+		if (node.kind !== "symlink") throw new FileError("EINVAL", "not a symlink");
 		return node.target();
 	}
 
 	/** Takes the flags of open(2); returns the number of a new handle. */
-	async open(path: string, flags: number): Promise<number> {
-		const mode =
-			flags & (constants.O_RDONLY | constants.O_WRONLY | constants.O_RDWR);
-		if (mode !== constants.O_RDONLY || flags & constants.O_TRUNC)
-			throw readOnly(path);
-		const node = await this.#resolve(path);
-		if (node.kind !== "file")
-			throw new FileError("EISDIR", `${path}: not a file`);
-		const handle = await node.open({ read: true, write: false });
-		this.#handles.set(++this.#lastHandle, handle);
-		return this.#lastHandle;
+	open(path: string, flags: number): Promise<number> {
+		return this.#recorded("open", path, async () => {
+			const access = accessOf(flags);
+			if (access.write) this.#checkWritable();
+			const node = await this.#resolve(path);
+			if (node.kind !== "file") throw new FileError("EISDIR", "not a file");
+			const handle = await node.open(access);
+			this.#open.set(++this.#lastHandle, { path, handle });
+			return this.#lastHandle;
+		});
 	}
 
 	async read(
-		handle: number,
+		number: number,
 		length: number,
 		position: number,
 	): Promise<Uint8Array> {
-		const open = this.#handles.get(handle);
-		if (!open) throw new FileError("EBADF", `handle ${handle} is not open`);
-		return open.read(length, position);
+		const { path, handle } = this.#openFile(number);
+		return this.#recorded("read", path, () => handle.read(length, position));
 	}
 
-	async release(handle: number): Promise<void> {
-		this.#handles.delete(handle);
+	async write(
+		number: number,
+		bytes: Uint8Array,
+		position: number,
+	): Promise<void> {
+		const { path, handle } = this.#openFile(number);
+		return this.#recorded("write", path, () => handle.write(bytes, position));
+	}
+
+	/** Nobody hears of a failure any more, but it is recorded. */
+	async release(number: number): Promise<void> {
+		const { path, handle } = this.#openFile(number);
+		this.#open.delete(number);
+		await this.#recorded("close", path, async () => handle.release());
+	}
+
+	/** A property has no length to cut and no times to set: what a shell asks on the way is granted. */
+	async truncate(): Promise<void> {
+		this.#checkWritable();
+	}
+
+	async utimens(): Promise<void> {
+		this.#checkWritable();
+	}
+
+	/** GNU `ln -sfn` makes a link under another name and renames it. */
+	symlink(target: string, path: string): Promise<void> {
+		return this.#recorded("symlink", path, async () => {
+			this.#checkWritable();
+			if (!this.#options.unsafeWrites) throw guardedLinks();
+			this.#newLinks.add(path, target);
+		});
+	}
+
+	rename(from: string, to: string): Promise<void> {
+		return this.#recorded("rename", to, async () => {
+			this.#checkWritable();
+			const target = this.#newLinks.target(from);
+			const node = await this.#resolve(to);
+			if (target === undefined || node.kind !== "symlink") throw notPossible();
+			await node.retarget(target);
+			this.#newLinks.remove(from);
+		});
+	}
+
+	unlink(path: string): Promise<void> {
+		return this.#recorded("unlink", path, async () => {
+			this.#checkWritable();
+			if (!this.#newLinks.remove(path)) throw notPossible();
+		});
+	}
+
+	async getxattr(path: string, name: string): Promise<string | undefined> {
+		// The kernel asks for security.capability before every write.
+		if (!name.startsWith(xattrPrefix)) return undefined;
+		return (await this.#resolve(path)).xattrs?.get(name);
+	}
+
+	async listxattr(path: string): Promise<string[]> {
+		return (await this.#resolve(path)).xattrs?.names() ?? [];
 	}
 
 	statfs(): Statfs {
 		return { maxNameBytes, blockBytes: 4096 };
 	}
 
-	/** Every operation that would change something. */
-	async refuse(path: string): Promise<never> {
-		throw readOnly(path);
+	/** Every operation that QOM has no counterpart of: create, mkdir, chmod... */
+	refuse(operation: string, path: string): Promise<never> {
+		return this.#recorded(operation, path, async () => {
+			this.#checkWritable();
+			throw notPossible();
+		});
 	}
 
 	async #resolve(path: string): Promise<Node> {
-		return ControlTree.owns(path)
-			? this.#control.resolve(path)
-			: this.#qom.resolve(path);
+		if (ControlTree.owns(path)) return this.#control.resolve(path);
+		return this.#newLinks.node(path) ?? this.#qom.resolve(path);
+	}
+
+	#openFile(number: number): OpenFile {
+		const file = this.#open.get(number);
+		if (!file) throw new FileError("EBADF", `handle ${number} is not open`);
+		return file;
+	}
+
+	#checkWritable(): void {
+		if (this.#options.readOnly)
+			throw new FileError("EROFS", "mounted read-only");
+	}
+
+	/** Keeps the reason of a failure, which an errno cannot carry. */
+	async #recorded<Result>(
+		operation: string,
+		path: string,
+		act: () => Promise<Result>,
+	): Promise<Result> {
+		try {
+			return await act();
+		} catch (error) {
+			// If even that cannot be found out, it is kept as a secret.
+			const isSecret = await this.#qom.isSecret(path).catch(() => true);
+			this.#errors.record(operation, path, error, isSecret);
+			throw error;
+		}
 	}
 }
 
-function readOnly(path: string): FileError {
-	return new FileError("EROFS", `${path}: the tree is read-only`);
+function accessOf(flags: number): Access {
+	const mode =
+		flags & (constants.O_RDONLY | constants.O_WRONLY | constants.O_RDWR);
+	return {
+		read: mode !== constants.O_WRONLY,
+		write: mode !== constants.O_RDONLY || (flags & constants.O_TRUNC) !== 0,
+		append: (flags & constants.O_APPEND) !== 0,
+	};
+}
+
+function guardedLinks(): FileError {
+	return new FileError(
+		"EPERM",
+		"links are guarded: they wire the running machine together; mount with -o unsafe_writes to change them all the same",
+	);
+}
+
+function notPossible(): FileError {
+	return new FileError(
+		"EPERM",
+		"objects and properties cannot be created, removed or renamed here",
+	);
 }

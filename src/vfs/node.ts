@@ -1,4 +1,5 @@
 /** What the file system is made of. No FUSE and no QMP here. */
+import { FileError } from "../errors.ts";
 
 export interface Attributes {
 	readonly kind: NodeKind;
@@ -16,22 +17,32 @@ export interface Entry {
 	readonly kind: NodeKind;
 }
 
-export interface Directory {
-	readonly kind: "directory";
+interface NodeBase {
 	attributes(): Promise<Attributes>;
+	/** Extended attributes by name; undefined where there are none. */
+	readonly xattrs?: Xattrs;
+}
+
+export interface Xattrs {
+	names(): Promise<string[]>;
+	get(name: string): Promise<string | undefined>;
+}
+
+export interface Directory extends NodeBase {
+	readonly kind: "directory";
 	entries(): Promise<Entry[]>;
 }
 
-export interface File {
+export interface File extends NodeBase {
 	readonly kind: "file";
-	attributes(): Promise<Attributes>;
 	open(access: Access): Promise<FileHandle>;
 }
 
-export interface Symlink {
+export interface Symlink extends NodeBase {
 	readonly kind: "symlink";
-	attributes(): Promise<Attributes>;
 	target(): Promise<string>;
+	/** Leads it elsewhere, to a target as `ln -s` takes it. */
+	retarget(target: string): Promise<void>;
 }
 
 export type Node = Directory | File | Symlink;
@@ -40,11 +51,20 @@ export type Node = Directory | File | Symlink;
 export interface Access {
 	readonly read: boolean;
 	readonly write: boolean;
+	/** Every write goes to the end, wherever that is (O_APPEND). */
+	readonly append: boolean;
 }
 
 export interface FileHandle {
 	/** Up to `length` bytes from `position`; fewer only at the end. */
 	read(length: number, position: number): Promise<Uint8Array>;
+	write(bytes: Uint8Array, position: number): Promise<void>;
+	/**
+	 * Called once, when nobody has it open any more.
+	 *
+	 * @throws FileError for what was written and never came into effect; nobody can be told by then
+	 */
+	release(): void;
 }
 
 /** A handle on bytes that no longer change: every read sees the same. */
@@ -52,5 +72,9 @@ export function snapshotHandle(bytes: Uint8Array): FileHandle {
 	return {
 		read: async (length, position) =>
 			bytes.subarray(position, position + length),
+		write: async () => {
+			throw new FileError("EBADF", "not open for writing");
+		},
+		release() {},
 	};
 }

@@ -3,7 +3,7 @@
  * is a file. Only a child is a directory: QEMU resolves paths through links as well, so
  * asking "is there something at this path" would go round in circles for ever.
  */
-import { FileError, QomError } from "../errors.ts";
+import { FileError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { formatValue } from "../qom/codec.ts";
 import { isSecret } from "../qom/guard.ts";
@@ -13,13 +13,14 @@ import {
 	joinPath,
 	type QomPath,
 	relativePath,
+	resolvePath,
 	rootPath,
 	splitPath,
 } from "../qom/path.ts";
 import type { PropertyInfo, QomSource } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
+import type { ErrorLog } from "./errorLog.ts";
 import {
-	type Attributes,
 	type Directory,
 	type Entry,
 	type File,
@@ -27,19 +28,24 @@ import {
 	type NodeKind,
 	type Symlink,
 	snapshotHandle,
+	type Xattrs,
 } from "./node.ts";
+import { documentName, objectDocument } from "./objectDocument.ts";
+import { PropertyFile } from "./propertyFile.ts";
+import type { TreePolicy } from "./treePolicy.ts";
 
 /** Target of an unset link. An empty one the kernel would resolve to the directory itself. */
 export const unsetTarget = "(unset)";
 
 export class QomTree {
 	readonly #source: QomSource;
-	/** When the machine was connected: QOM knows no times. */
-	readonly #sinceMs: number;
+	readonly #policy: TreePolicy;
+	readonly #errors: ErrorLog;
 
-	constructor(source: QomSource, sinceMs: number) {
+	constructor(source: QomSource, policy: TreePolicy, errors: ErrorLog) {
 		this.#source = source;
-		this.#sinceMs = sinceMs;
+		this.#policy = policy;
+		this.#errors = errors;
 	}
 
 	/**
@@ -51,26 +57,50 @@ export class QomTree {
 	 */
 	async resolve(path: QomPath): Promise<Node> {
 		if (path === rootPath) return this.#directory(rootPath);
-		const [parent, name] = splitPath(path);
-		const property = await this.#find(parent, name);
-		if (!property)
-			throw new FileError("ENOENT", `${path}: no such object or property`);
-		switch (kindOf(property)) {
+		const [object, name] = splitPath(path);
+		const info = await this.#find(object, name);
+		if (!info) {
+			if (name === documentName) return this.#document(object);
+			throw new FileError("ENOENT", "no such object or property");
+		}
+		switch (kindOf(info)) {
 			case "directory":
 				return this.#directory(path);
 			case "symlink":
-				return this.#symlink(parent, name);
+				return this.#symlink(object, info);
 			case "file":
-				return this.#file(parent, name);
+				return new PropertyFile({
+					source: this.#source,
+					policy: this.#policy,
+					object,
+					info,
+					objectType: () => this.#typeOf(object),
+					xattrs: this.#propertyXattrs(object, info),
+				});
 		}
 	}
 
+	/** Whether what is written to a path is a secret. */
+	async isSecret(path: QomPath): Promise<boolean> {
+		const [object, name] = splitPath(path);
+		return (
+			isSecret(undefined, name) && isSecret(await this.#typeOf(object), name)
+		);
+	}
+
 	async #find(
-		parent: QomPath,
+		object: QomPath,
 		name: string,
 	): Promise<PropertyInfo | undefined> {
-		const properties = await this.#source.list(parent);
+		const properties = await this.#source.list(object);
 		return properties.find((property) => property.name === name);
+	}
+
+	/** An object's type stands in its parent's listing, which is mostly at hand. */
+	async #typeOf(object: QomPath): Promise<string | undefined> {
+		if (object === rootPath) return undefined;
+		const info = await this.#find(...splitPath(object));
+		return info && parseType(info.type).type;
 	}
 
 	#directory(path: QomPath): Directory {
@@ -78,61 +108,89 @@ export class QomTree {
 			kind: "directory",
 			attributes: async () => this.#attributes("directory", 0o755, 0),
 			entries: async () => entriesOf(await this.#source.list(path)),
+			xattrs: this.#objectXattrs(path),
 		};
 	}
 
-	#symlink(parent: QomPath, name: string): Symlink {
-		const target = (value: Json) => linkTarget(parent, name, value);
+	#symlink(object: QomPath, { name, type }: PropertyInfo): Symlink {
+		const target = (value: Json) => linkTarget(object, value);
 		return {
 			kind: "symlink",
 			attributes: async () => {
-				const text = target(await this.#source.peek(parent, name));
+				const text = target(await this.#source.peek(object, name));
 				return this.#attributes("symlink", 0o777, Buffer.byteLength(text));
 			},
-			target: async () => target(await this.#source.get(parent, name)),
+			target: async () => target(await this.#source.get(object, name)),
+			retarget: async (text) => {
+				this.#policy.checkGuard(object, undefined, name, type);
+				await this.#source.set(object, name, this.#linkValue(object, text));
+			},
 		};
 	}
 
-	#file(parent: QomPath, name: string): File {
+	/** As in /proc: the size is not known before it is read. */
+	#document(object: QomPath): File {
+		const read = async () =>
+			objectDocument(this.#source, object, await this.#typeOf(object));
 		return {
 			kind: "file",
-			attributes: async () => {
-				const [mode, size] = await Promise.all([
-					this.#mode(parent, name),
-					this.#size(parent, name),
-				]);
-				return this.#attributes("file", mode, size);
+			attributes: async () => this.#attributes("file", 0o444, 0),
+			open: async ({ write }) => {
+				if (write) throw new FileError("EACCES", "cannot be written");
+				return snapshotHandle(Buffer.from(`${await read()}\n`));
 			},
-			open: async () =>
-				snapshotHandle(fileBytes(await this.#source.get(parent, name))),
 		};
 	}
 
-	/** A property that cannot be read has no size, but it is there: only its open fails. */
-	async #size(parent: QomPath, name: string): Promise<number> {
-		try {
-			return fileBytes(await this.#source.peek(parent, name)).length;
-		} catch (error) {
-			if (error instanceof QomError && !error.refusal.startsWith("no such"))
-				return 0;
-			throw error;
-		}
+	/**
+	 * What to set a link to, from a symlink's target in the same directory: relative,
+	 * absolute inside the mount, a QOM path, or `(unset)`.
+	 */
+	#linkValue(object: QomPath, target: string): string {
+		if (target === unsetTarget) return "";
+		const { mountpoint } = this.#policy.options;
+		if (target === mountpoint) return rootPath;
+		if (target.startsWith(`${mountpoint}/`))
+			return resolvePath(rootPath, target.slice(mountpoint.length + 1));
+		return resolvePath(object, target);
 	}
 
-	async #mode(parent: QomPath, name: string): Promise<number> {
-		if (name === "type") return 0o444;
-		return (await this.#isSecret(parent, name)) ? 0o600 : 0o644;
+	#objectXattrs(path: QomPath): Xattrs {
+		return xattrs({
+			type: async () =>
+				(await this.#typeOf(path)) ??
+				formatValue(await this.#source.get(path, "type")),
+			path: async () => path,
+		});
 	}
 
-	/** An object's type stands in its parent's listing, which is mostly at hand. */
-	async #isSecret(object: QomPath, property: string): Promise<boolean> {
-		if (!isSecret(undefined, property)) return false;
-		const info = await this.#find(...splitPath(object));
-		return info !== undefined && isSecret(parseType(info.type).type, property);
+	#propertyXattrs(object: QomPath, { name, type }: PropertyInfo): Xattrs {
+		const path = joinPath(object, name);
+		const describe = async () => {
+			const objectType = await this.#typeOf(object);
+			if (objectType === undefined) return undefined;
+			const isDevice = (await this.#find(object, "realized")) !== undefined;
+			const described = await this.#source.describe(objectType, isDevice);
+			return described.get(name);
+		};
+		return xattrs({
+			type: async () => type,
+			path: async () => path,
+			description: async () => (await describe())?.description,
+			default: async () => {
+				const value = (await describe())?.defaultValue;
+				return value === undefined ? undefined : formatValue(value);
+			},
+			error: async () => {
+				const failure = this.#errors.last(path);
+				return failure && `${failure.errno}: ${failure.desc ?? "redacted"}`;
+			},
+		});
 	}
 
-	#attributes(kind: NodeKind, mode: number, size: number): Attributes {
-		return { kind, mode, size, mtimeMs: this.#sinceMs };
+	#attributes(kind: NodeKind, bits: number, size: number) {
+		const mode = kind === "symlink" ? bits : this.#policy.mode(bits);
+		return { kind, mode, size, mtimeMs: this.#policy.options.sinceMs };
 	}
 }
 
@@ -154,16 +212,32 @@ function entriesOf(properties: readonly PropertyInfo[]): Entry[] {
 	}));
 }
 
-function linkTarget(parent: QomPath, name: string, value: Json): string {
+function linkTarget(object: QomPath, value: Json): string {
 	if (value === "") return unsetTarget;
 	if (typeof value !== "string" || !isCanonicalPath(value))
-		throw new FileError(
-			"EIO",
-			`${joinPath(parent, name)}: QEMU gave no path for this link`,
-		);
-	return relativePath(parent, value);
+		throw new FileError("EIO", "QEMU gave no path for this link");
+	return relativePath(object, value);
 }
 
-function fileBytes(value: Json): Uint8Array {
-	return Buffer.from(`${formatValue(value)}\n`);
+type XattrReaders = Record<string, () => Promise<string | undefined>>;
+
+/** Those that have a value exist. */
+function xattrs(readers: XattrReaders): Xattrs {
+	const get = async (name: string) => {
+		const read = name.startsWith(xattrPrefix)
+			? readers[name.slice(xattrPrefix.length)]
+			: undefined;
+		return read?.();
+	};
+	return {
+		get,
+		names: async () => {
+			const names = Object.keys(readers).map((name) => xattrPrefix + name);
+			const values = await Promise.all(names.map(get));
+			return names.filter((_name, index) => values[index] !== undefined);
+		},
+	};
 }
+
+/** All names of ours; whatever else the kernel asks for (`security.*`) is not there. */
+export const xattrPrefix = "user.qom.";

@@ -1,0 +1,48 @@
+/** `qomfs why`: the last failure of a file in a mount, in words. */
+import { readFile, realpath } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { MountError } from "../errors.ts";
+import { mountType, readMounts } from "../fuse/mountTable.ts";
+import type { Failure } from "../vfs/errorLog.ts";
+
+/** @throws MountError the file is in no mount of ours, or nothing failed */
+export async function runWhy(path: string): Promise<void> {
+	const file = await canonical(path);
+	const mountpoint = mountOf(file);
+	if (mountpoint === undefined)
+		throw new MountError(`${path}: not in a qomfs mount`);
+	const log = await readFile(join(mountpoint, ".qomfs/errors"), "utf8");
+	const failure = log
+		.trimEnd()
+		.split("\n")
+		.filter((line) => line !== "")
+		.map((line) => JSON.parse(line) as Failure)
+		.findLast((failure) => join(mountpoint, failure.path) === file);
+	if (!failure) throw new MountError(`${path}: nothing has failed here lately`);
+	process.stdout.write(`${explain(failure)}\n`);
+}
+
+function explain({ time, operation, errno, desc, ...rest }: Failure): string {
+	const reason = desc ?? "the reason may hold a secret and is not kept";
+	const by = rest.class === null ? "" : ` (QEMU: ${rest.class})`;
+	return `${new Date(time).toLocaleTimeString()} ${operation}: ${errno}: ${reason}${by}`;
+}
+
+/** The innermost mount of ours that a path lies in. */
+function mountOf(file: string): string | undefined {
+	return readMounts()
+		.filter(({ type }) => type === mountType)
+		.map(({ mountpoint }) => mountpoint)
+		.filter((mountpoint) => file.startsWith(`${mountpoint}/`))
+		.sort((a, b) => b.length - a.length)[0];
+}
+
+/** The last name stays as it is: it may be a link of QEMU's that leads nowhere. */
+async function canonical(path: string): Promise<string> {
+	const absolute = resolve(path);
+	try {
+		return join(await realpath(dirname(absolute)), basename(absolute));
+	} catch (cause) {
+		throw new MountError(`${path}: ${(cause as Error).message}`, { cause });
+	}
+}
