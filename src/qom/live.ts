@@ -1,10 +1,15 @@
 /** The object tree of a running machine, over QMP. Source: qapi/qom.json. */
-import { CommandError, ProtocolError } from "../errors.ts";
+import { CommandError, ProtocolError, QomError } from "../errors.ts";
 import { isObject, type Json, type JsonObject } from "../json.ts";
 import { isSecret } from "./guard.ts";
 import type { QomPath } from "./path.ts";
 import { refusalOf } from "./refusal.ts";
-import type { Description, PropertyInfo, QomSource } from "./source.ts";
+import type {
+	Description,
+	ObjectContents,
+	PropertyInfo,
+	QomSource,
+} from "./source.ts";
 
 /** What the source needs of a QMP session. */
 export interface QmpExecutor {
@@ -28,16 +33,82 @@ const deadlyTypes: ReadonlySet<string> = new Set([
 ]);
 
 export class LiveSource implements QomSource {
+	readonly givesValues: boolean;
 	readonly #qmp: QmpExecutor;
 
-	constructor(qmp: QmpExecutor) {
+	/** Asks once what QEMU can do: `qom-list-get` is there from QEMU 10.1 on. */
+	static async create(qmp: QmpExecutor): Promise<LiveSource> {
+		try {
+			await qmp.execute("qom-list-get", { paths: [] });
+			return new LiveSource(qmp, true);
+		} catch (error) {
+			if (!(error instanceof CommandError)) throw error;
+			return new LiveSource(qmp, false);
+		}
+	}
+
+	constructor(qmp: QmpExecutor, givesValues: boolean) {
 		this.#qmp = qmp;
+		this.givesValues = givesValues;
 	}
 
 	async list(path: QomPath): Promise<readonly PropertyInfo[]> {
 		const reply = await this.#execute("qom-list", { path });
 		if (!Array.isArray(reply)) throw malformed("qom-list");
 		return reply.map(propertyInfo);
+	}
+
+	async contents(
+		paths: readonly QomPath[],
+	): Promise<ReadonlyMap<QomPath, ObjectContents | QomError>> {
+		if (this.givesValues) return this.#bulkContents(paths);
+		const found = new Map<QomPath, ObjectContents | QomError>();
+		for (const path of paths) {
+			const result = await this.list(path).catch(asResult);
+			found.set(
+				path,
+				result instanceof QomError
+					? result
+					: { properties: result, values: new Map() },
+			);
+		}
+		return found;
+	}
+
+	/** One path that is gone fails the whole command, so it is left out and the rest asked again. */
+	async #bulkContents(
+		paths: readonly QomPath[],
+	): Promise<ReadonlyMap<QomPath, ObjectContents | QomError>> {
+		const gone = new Map<QomPath, QomError>();
+		for (;;) {
+			const left = paths.filter((path) => !gone.has(path));
+			try {
+				const reply = await this.#listGet(left);
+				return new Map<QomPath, ObjectContents | QomError>([
+					...left.map((path, index) => [path, reply[index]] as const),
+					...gone,
+				] as [QomPath, ObjectContents | QomError][]);
+			} catch (error) {
+				if (!(error instanceof CommandError)) throw error;
+				const path = left.find((path) => missingIn(error, path));
+				if (path === undefined) throw refusalOf(error, left.join(" "));
+				gone.set(path, refusalOf(error, path));
+			}
+		}
+	}
+
+	async #listGet(paths: readonly QomPath[]): Promise<ObjectContents[]> {
+		if (paths.length === 0) return [];
+		// User-made objects stand there, secrets among them.
+		const secret = paths.some((path) => path.startsWith("/objects/"));
+		const reply = await this.#qmp.execute(
+			"qom-list-get",
+			{ paths },
+			{ secret },
+		);
+		if (!Array.isArray(reply) || reply.length !== paths.length)
+			throw malformed("qom-list-get");
+		return reply.map(objectContents);
 	}
 
 	get(path: QomPath, property: string): Promise<Json> {
@@ -81,6 +152,30 @@ export class LiveSource implements QomSource {
 				: error;
 		}
 	}
+}
+
+function asResult(error: unknown): QomError {
+	if (error instanceof QomError) return error;
+	throw error;
+}
+
+function missingIn({ class: errorClass, desc }: CommandError, path: QomPath) {
+	return (
+		errorClass === "DeviceNotFound" && desc === `Device '${path}' not found`
+	);
+}
+
+function objectContents(object: Json): ObjectContents {
+	const entries = isObject(object) ? object.properties : undefined;
+	if (!Array.isArray(entries)) throw malformed("qom-list-get");
+	const values = new Map<string, Json>();
+	const properties = entries.map((entry: Json) => {
+		const info = propertyInfo(entry);
+		const { value } = entry as JsonObject;
+		if (value !== undefined) values.set(info.name, value);
+		return info;
+	});
+	return { properties, values };
 }
 
 function propertyInfo(entry: Json): PropertyInfo {

@@ -2,6 +2,7 @@
  * The seam of qomfs: where an object tree comes from. A live machine, a cache round it
  * and the fakes in tests are all a QomSource.
  */
+import type { QomError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import type { QomPath } from "./path.ts";
 
@@ -9,6 +10,13 @@ export interface PropertyInfo {
 	readonly name: string;
 	/** As QEMU writes it; see `parseType`. */
 	readonly type: string;
+}
+
+/** An object's properties, children and links included, in QEMU's order, and the values it gave. */
+export interface ObjectContents {
+	readonly properties: readonly PropertyInfo[];
+	/** Without those that QEMU refused to read, and empty where it was not asked for values. */
+	readonly values: ReadonlyMap<string, Json>;
 }
 
 export interface Description {
@@ -19,11 +27,24 @@ export interface Description {
 
 export interface QomSource {
 	/**
-	 * The properties of an object, children and links included, in QEMU's order.
+	 * The properties of an object.
 	 *
+	 * @param wholly whoever asks wants all of them, as `readdir` does, not one by name
 	 * @throws QomError "no such object"
 	 */
-	list(path: QomPath): Promise<readonly PropertyInfo[]>;
+	list(path: QomPath, wholly?: boolean): Promise<readonly PropertyInfo[]>;
+
+	/** Whether values come with a listing for the price of the listing alone. */
+	readonly givesValues: boolean;
+
+	/**
+	 * Whole objects, asked anew, with their values if the source gives them; for an object
+	 * that is gone its error. With `givesValues` it is one command for all of them, so keep
+	 * the list short: QEMU does nothing else while it answers.
+	 */
+	contents(
+		paths: readonly QomPath[],
+	): Promise<ReadonlyMap<QomPath, ObjectContents | QomError>>;
 
 	/**
 	 * The value of a property, asked anew. That of a link is its target's path, or `""`.

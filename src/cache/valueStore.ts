@@ -1,0 +1,112 @@
+/**
+ * Values that were fetched before anybody asked for them: for a size, or because their
+ * neighbours are being read. Each is handed out once at most, and dropped when whoever
+ * caused it pauses, goes elsewhere, or after two seconds.
+ */
+import type { Json } from "../json.ts";
+import type { QomPath } from "../qom/path.ts";
+
+/** Oldest that a value may be when it is handed out, in ms. */
+const maxAgeMs = 2000;
+
+/** Objects with values, the least recently used go first. */
+const maxObjects = 256;
+
+interface StoredObject {
+	readonly values: Map<string, { readonly value: Json; readonly fetchedMs: number }>;
+	/** When something of the object was asked for last. */
+	usedMs: number;
+	/** What that was; undefined for all of it. */
+	usedProperty: string | undefined;
+}
+
+export class ValueStore {
+	readonly #pauseMs: number;
+	readonly #objects = new Map<QomPath, StoredObject>();
+
+	constructor(pauseMs: number) {
+		this.#pauseMs = pauseMs;
+	}
+
+	/** Stores what QEMU sent; counted from when it was asked, for it may be as old as that. */
+	put(
+		object: QomPath,
+		values: ReadonlyMap<string, Json>,
+		fetchedMs: number,
+		nowMs: number,
+	): void {
+		const stored = this.#touch(object, nowMs);
+		for (const [property, value] of values)
+			stored.values.set(property, { value, fetchedMs });
+	}
+
+	/** A look at a value that stays; undefined where there is none. */
+	peek(object: QomPath, property: string, nowMs: number): Json | undefined {
+		const stored = this.#objects.get(object);
+		const entry = stored?.values.get(property);
+		if (!stored || !entry) return undefined;
+		if (nowMs - stored.usedMs > this.#pauseMs) {
+			stored.values.clear();
+			return undefined;
+		}
+		if (nowMs - entry.fetchedMs > maxAgeMs) return undefined;
+		stored.usedMs = nowMs;
+		stored.usedProperty = property;
+		return entry.value;
+	}
+
+	/** Hands a value out: it is gone afterwards. */
+	take(object: QomPath, property: string, nowMs: number): Json | undefined {
+		const value = this.peek(object, property, nowMs);
+		this.#objects.get(object)?.values.delete(property);
+		return value;
+	}
+
+	/**
+	 * Notes that something was asked for, and tells whether something else of the same
+	 * object was a moment ago, so that more is likely to follow.
+	 *
+	 * @param property undefined for all of it
+	 */
+	noteUse(object: QomPath, property: string | undefined, nowMs: number): boolean {
+		const known = this.#objects.get(object);
+		const isNeighbour =
+			known !== undefined &&
+			nowMs - known.usedMs <= this.#pauseMs &&
+			known.usedProperty !== property;
+		this.#touch(object, nowMs).usedProperty = property;
+		return isNeighbour;
+	}
+
+	/** Keeps values alive that wait for a sweep which is on its way to them. */
+	keepAlive(objects: Iterable<QomPath>, nowMs: number): void {
+		for (const object of objects) {
+			const stored = this.#objects.get(object);
+			if (stored && nowMs - stored.usedMs <= this.#pauseMs)
+				stored.usedMs = nowMs;
+		}
+	}
+
+	drop(object: QomPath): void {
+		this.#objects.delete(object);
+	}
+
+	clear(): void {
+		this.#objects.clear();
+	}
+
+	#touch(object: QomPath, nowMs: number): StoredObject {
+		const stored = this.#objects.get(object) ?? {
+			values: new Map(),
+			usedMs: nowMs,
+			usedProperty: undefined,
+		};
+		stored.usedMs = nowMs;
+		this.#objects.delete(object);
+		this.#objects.set(object, stored);
+		const [oldest] = this.#objects.keys();
+		if (this.#objects.size > maxObjects && oldest !== undefined)
+			this.#objects.delete(oldest);
+		return stored;
+	}
+}
