@@ -1,9 +1,9 @@
 /** The command line: which commands there are and what they take. Each is a file of its own. */
 import { createRequire } from "node:module";
 import { Command, CommanderError, Option } from "commander";
-import { QomfsError } from "../errors.ts";
 import { log, showEverything } from "../log.ts";
 import { type ExitStatus, exitStatus, statusOf } from "./exitStatus.ts";
+import { oneLine, printable } from "./message.ts";
 import { type MountArguments, runMount } from "./mount.ts";
 import { mountOptionsHelp } from "./mountOptions.ts";
 import { runUmount } from "./umount.ts";
@@ -17,8 +17,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
 	} catch (error) {
 		if (error instanceof CommanderError)
 			return error.exitCode === 0 ? exitStatus.done : exitStatus.usage;
-		if (!(error instanceof QomfsError)) throw error;
-		process.stderr.write(`qomfs: ${error.message}\n`);
+		process.stderr.write(`qomfs: ${oneLine(error)}\n`);
 		log.cli("%O", error);
 		return statusOf(error);
 	}
@@ -32,9 +31,11 @@ function createProgram(): Command {
 		.version(packageVersion(), "-V, --version")
 		.exitOverride()
 		.configureOutput({
-			outputError: (text, write) => write(text.replace(/^error:/, "qomfs:")),
-		})
-		.showHelpAfterError("(qomfs --help shows how)");
+			outputError: (text, write) => {
+				const line = text.trim().replace(/^error:/, "qomfs:");
+				write(`${printable(line)}; 'qomfs --help' shows how\n`);
+			},
+		});
 
 	program
 		.command("mount", { isDefault: true })

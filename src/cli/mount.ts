@@ -4,10 +4,11 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { resolve } from "node:path";
-import { MountError, QomfsError, UsageError } from "../errors.ts";
+import { MountError, UsageError } from "../errors.ts";
 import { log } from "../log.ts";
-import { parseAddress } from "../qmp/address.ts";
+import { absoluteAddress, parseAddress } from "../qmp/address.ts";
 import { ClassifiedError, type ExitStatus, statusOf } from "./exitStatus.ts";
+import { oneLine } from "./message.ts";
 import { parseMountOptions } from "./mountOptions.ts";
 import { type ServedMount, serveMount } from "./serveMount.ts";
 
@@ -25,7 +26,7 @@ type Readiness = { readonly failure?: { message: string; status: ExitStatus } };
 /** @throws QomfsError */
 export async function runMount(args: MountArguments): Promise<void> {
 	const request = {
-		address: parseAddress(args.source),
+		address: absoluteAddress(parseAddress(args.source)),
 		path: resolve(args.mountpoint),
 		options: parseMountOptions(args.options),
 	};
@@ -109,13 +110,13 @@ async function announce(mounting: Promise<ServedMount>): Promise<void> {
 
 async function untilUnmounted(served: ServedMount): Promise<void> {
 	const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-	const stop = () => void served.unmount();
+	const stop = async () => {
+		if ((await served.unmount()) === "detached")
+			process.stderr.write(
+				`qomfs: ${served.mountpoint} was in use; it is detached, and who is still there gets errors\n`,
+			);
+	};
 	for (const signal of signals) process.on(signal, stop);
 	await served.ended;
 	for (const signal of signals) process.off(signal, stop);
-}
-
-function oneLine(error: unknown): string {
-	if (error instanceof QomfsError) return error.message;
-	return `internal error: ${error instanceof Error ? error.message : error}`;
 }

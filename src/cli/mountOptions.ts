@@ -226,7 +226,7 @@ function applyOption(
 	definition: Definition,
 	rest: readonly string[],
 ): void {
-	if (definition.value && rest.length === 0)
+	if (definition.value && rest.join("") === "")
 		throw new UsageError(
 			`-o ${name} needs a value: ${name}=${definition.value}`,
 		);

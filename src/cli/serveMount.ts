@@ -1,7 +1,7 @@
 /** Puts the rooms together: session, source, cache, trees, file system, kernel. */
 import { CachedSource } from "../cache/cachedSource.ts";
 import { QomError } from "../errors.ts";
-import { type MountHandle, mount } from "../fuse/mount.ts";
+import { type Departure, type MountHandle, mount } from "../fuse/mount.ts";
 import { prepareMountpoint } from "../fuse/mountpoint.ts";
 import type { Json } from "../json.ts";
 import { type Address, formatAddress } from "../qmp/address.ts";
@@ -29,7 +29,7 @@ export interface ServedMount {
 	readonly title: string;
 	/** Resolves when it is unmounted, by us or from outside, and all is closed. */
 	readonly ended: Promise<void>;
-	unmount(): Promise<void>;
+	unmount(): Promise<Departure>;
 }
 
 /**

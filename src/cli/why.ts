@@ -25,7 +25,7 @@ export async function runWhy(path: string): Promise<void> {
 function explain({ time, operation, errno, desc, ...rest }: Failure): string {
 	const reason = desc ?? "the reason may hold a secret and is not kept";
 	const by = rest.class === null ? "" : ` (QEMU: ${rest.class})`;
-	return `${new Date(time).toLocaleTimeString()} ${operation}: ${errno}: ${reason}${by}`;
+	return `${new Date(time).toTimeString().slice(0, 8)} ${operation}: ${errno}: ${reason}${by}`;
 }
 
 /** The innermost mount of ours that a path lies in. */

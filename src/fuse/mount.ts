@@ -9,6 +9,7 @@ import { log } from "../log.ts";
 import { errnoName, errnoOf } from "../vfs/errno.ts";
 import type { FileSystem } from "../vfs/filesystem.ts";
 import type { Attributes, NodeKind } from "../vfs/node.ts";
+import { unmountIdle } from "./mountpoint.ts";
 import { findMount } from "./mountTable.ts";
 
 export interface MountOptions {
@@ -32,8 +33,11 @@ export interface MountHandle {
 	readonly mountpoint: string;
 	/** Resolves once nothing is mounted any more, whoever ended it. */
 	readonly ended: Promise<void>;
-	unmount(): Promise<void>;
+	/** Detaches a mount that is in use: who uses it gets errors from then on. */
+	unmount(): Promise<Departure>;
 }
+
+export type Departure = "unmounted" | "detached";
 
 /** Requests that may wait at the same time; the binding's own maximum. */
 const maxConcurrency = 64;
@@ -66,10 +70,10 @@ export async function mount(
 		defaultPermissions: options.defaultPermissions,
 		autoUnmount: options.autoUnmount,
 		onError(error, operation) {
-			log.fuse("%s: %O", operation, error);
-			// `fusermount3 -u` or `umount` from outside.
+			// The kernel has let go: `fusermount3 -u` or `umount`, ours or from outside.
 			if ((error as NodeJS.ErrnoException).code === "EFUSELOOPEXIT")
 				ended.resolve();
+			else log.fuse("%s: %O", operation, error);
 		},
 	});
 	await open(fuse, mountpoint);
@@ -84,15 +88,34 @@ export async function mount(
 		clearInterval(keepAlive);
 		process.off("exit", detachAtExit);
 	});
-	let unmounting: Promise<void> | undefined;
+	let leaving: Promise<Departure> | undefined;
 	return {
 		mountpoint,
 		ended: ended.promise,
 		unmount() {
-			unmounting ??= close(fuse).then(ended.resolve);
-			return unmounting;
+			leaving ??= leave(fuse, mountpoint, ended);
+			return leaving;
 		},
 	};
+}
+
+/** Politely first, for only that tells whether somebody is still in there. */
+async function leave(
+	fuse: Fuse,
+	mountpoint: string,
+	ended: PromiseWithResolvers<void>,
+): Promise<Departure> {
+	try {
+		await unmountIdle(mountpoint);
+		// The binding notices by itself.
+		await ended.promise;
+		return "unmounted";
+	} catch (error) {
+		log.fuse("detaching, for %s", error);
+		await close(fuse);
+		ended.resolve();
+		return "detached";
+	}
 }
 
 async function loadBinding(): Promise<typeof Fuse> {

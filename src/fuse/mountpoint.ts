@@ -1,6 +1,7 @@
 /** Checks a mount point before anything is mounted, one clear line for each thing that can be wrong. */
 import { execFile } from "node:child_process";
-import { readdir, realpath, stat } from "node:fs/promises";
+import { lstat, readdir, readlink, realpath, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { MountError } from "../errors.ts";
 import { findMount, mountType } from "./mountTable.ts";
@@ -12,8 +13,9 @@ import { findMount, mountType } from "./mountTable.ts";
  * @throws MountError
  */
 export async function prepareMountpoint(path: string): Promise<string> {
-	await clearDeadMount(path);
-	const mountpoint = await existing(path);
+	const mountpoint = await canonicalMountpoint(path);
+	await clearDeadMount(mountpoint);
+	await checkExists(mountpoint, path);
 	const mounted = findMount(mountpoint);
 	if (mounted?.type === mountType)
 		throw new MountError(
@@ -24,7 +26,7 @@ export async function prepareMountpoint(path: string): Promise<string> {
 			`${path}: something else is mounted there; use a directory of its own`,
 		);
 	if (!(await stat(mountpoint)).isDirectory())
-		throw new MountError(`${path}: not a directory`);
+		throw new MountError(`${path}: not a directory; name an empty one`);
 	if ((await entryNames(mountpoint, path)).length > 0)
 		throw new MountError(
 			`${path}: directory is not empty; mount on an empty one`,
@@ -32,22 +34,56 @@ export async function prepareMountpoint(path: string): Promise<string> {
 	return mountpoint;
 }
 
+/** Unmounts what nobody uses. @throws Error with fusermount3's own words in `stderr` */
+export async function unmountIdle(mountpoint: string): Promise<void> {
+	await promisify(execFile)("fusermount3", ["-u", "--", mountpoint]);
+}
+
 /** Detaches a mount, even a busy one, without touching it. */
-export async function detach(mountpoint: string): Promise<void> {
+async function detach(mountpoint: string): Promise<void> {
 	await promisify(execFile)("fusermount3", ["-uz", "--", mountpoint]);
 }
 
-async function existing(path: string): Promise<string> {
+/**
+ * Resolves the symlinks in a path to a mount point, but asks the mount itself nothing:
+ * it may be dead. Where the way there is wrong, the path comes back as it is.
+ */
+export async function canonicalMountpoint(path: string): Promise<string> {
+	let current = path;
 	try {
-		return await realpath(path);
+		for (let links = 0; links < maxLinks; links++) {
+			current = join(await realpath(dirname(current)), basename(current));
+			if (!(await lstat(current)).isSymbolicLink()) break;
+			current = resolve(dirname(current), await readlink(current));
+		}
+	} catch {
+		// ENOTCONN is a dead mount; for the rest there is `checkExists`.
+	}
+	return current;
+}
+
+/** As many as the kernel follows (path_resolution(7)). */
+const maxLinks = 40;
+
+async function checkExists(mountpoint: string, path: string): Promise<void> {
+	try {
+		await stat(mountpoint);
 	} catch (cause) {
-		const { code, message } = cause as NodeJS.ErrnoException;
-		throw new MountError(
-			code === "ENOENT"
-				? `${path}: no such directory; create it with 'mkdir ${path}'`
-				: `${path}: ${message}`,
-			{ cause },
-		);
+		throw new MountError(`${path}: ${explainMissing(path, cause)}`, { cause });
+	}
+}
+
+function explainMissing(path: string, error: unknown): string {
+	const { code, message } = error as NodeJS.ErrnoException;
+	switch (code) {
+		case "ENOENT":
+			return `no such directory; create it with 'mkdir ${path}'`;
+		case "EACCES":
+			return "permission denied; use a directory of your own";
+		case "ELOOP":
+			return "its symlinks go round in circles; name the directory itself";
+		default:
+			return `${message}; name an empty directory`;
 	}
 }
 
@@ -55,16 +91,16 @@ async function entryNames(mountpoint: string, path: string): Promise<string[]> {
 	try {
 		return await readdir(mountpoint);
 	} catch (cause) {
-		throw new MountError(`${path}: ${(cause as Error).message}`, { cause });
+		throw new MountError(`${path}: ${explainMissing(path, cause)}`, { cause });
 	}
 }
 
-/** A mount whose daemon is dead answers ENOTCONN, even to realpath. */
-async function clearDeadMount(path: string): Promise<void> {
+/** A mount whose daemon is dead answers ENOTCONN. */
+async function clearDeadMount(mountpoint: string): Promise<void> {
 	try {
-		await stat(path);
+		await stat(mountpoint);
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "ENOTCONN") return;
-		if (findMount(path)?.type === mountType) await detach(path);
+		if (findMount(mountpoint)?.type === mountType) await detach(mountpoint);
 	}
 }

@@ -1,4 +1,5 @@
 /** Where a monitor listens, and how users write it. */
+import { resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 
 export type Address =
@@ -17,6 +18,15 @@ export function parseAddress(text: string): Address {
 	if (text.startsWith("tcp:")) return tcpAddress(text.slice(4), text);
 	if (text.includes("/")) return unixAddress(text, text);
 	return tcpAddress(text, text);
+}
+
+/** The same address for a process that changes its directory, where the kernel's limit allows it. */
+export function absoluteAddress(address: Address): Address {
+	if (address.kind !== "unix") return address;
+	const path = resolve(address.path);
+	return Buffer.byteLength(path) > maxSocketPathBytes
+		? address
+		: { kind: "unix", path };
 }
 
 /** The address as text that `parseAddress` reads back. */

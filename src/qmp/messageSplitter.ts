@@ -68,7 +68,7 @@ export class MessageSplitter {
 			} else if (byte === openBrace || byte === openBracket) {
 				if (++this.#depth > this.#limits.depth)
 					throw new ProtocolError(
-						`message nested more than ${this.#limits.depth} levels deep`,
+						`message nested more than ${this.#limits.depth} levels deep; is it a QMP monitor?`,
 					);
 			} else if (byte === closeBrace || byte === closeBracket) {
 				if (--this.#depth === 0)
@@ -94,14 +94,17 @@ export class MessageSplitter {
 		try {
 			return this.#decoder.decode(bytes);
 		} catch (cause) {
-			throw new ProtocolError("message is not valid UTF-8", { cause });
+			throw new ProtocolError(
+				"message is not valid UTF-8; is it a QMP monitor?",
+				{ cause },
+			);
 		}
 	}
 
 	#checkLength(bytes: number): void {
 		if (bytes > this.#limits.messageBytes)
 			throw new ProtocolError(
-				`message longer than ${this.#limits.messageBytes} bytes`,
+				`message longer than ${this.#limits.messageBytes} bytes; is it a QMP monitor?`,
 			);
 	}
 }
@@ -119,5 +122,7 @@ function notQmp(bytes: Uint8Array): ProtocolError {
 			"it speaks telnet; drop telnet=on from the monitor's chardev",
 		);
 	const excerpt = Buffer.from(bytes.subarray(0, 40)).toString("latin1");
-	return new ProtocolError(`it does not speak QMP: ${JSON.stringify(excerpt)}`);
+	return new ProtocolError(
+		`it does not speak QMP: ${JSON.stringify(excerpt)}; give the address of a -qmp monitor`,
+	);
 }

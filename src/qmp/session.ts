@@ -256,7 +256,7 @@ function receiveGreeting(
 			}
 			reject(
 				new ProtocolError(
-					`${formatAddress(address)} does not greet as QMP: ${text.slice(0, 80)}`,
+					`${formatAddress(address)} does not greet as QMP: ${JSON.stringify(text.slice(0, 80))}; give the address of a -qmp monitor`,
 				),
 			);
 		};
@@ -266,9 +266,12 @@ function receiveGreeting(
 			reject(
 				reason instanceof ProtocolError
 					? reason
-					: new ProtocolError(`${reason.message} before it greeted`, {
-							cause: reason,
-						}),
+					: new ProtocolError(
+							`${reason.message} before it greeted; is it a QMP monitor, and QEMU not about to end?`,
+							{
+								cause: reason,
+							},
+						),
 			);
 		};
 	});

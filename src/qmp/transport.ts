@@ -163,9 +163,14 @@ function connectError(
 		case "ECONNREFUSED":
 			return new ConnectError(`${where}: ${refusal(address)}`, { cause });
 		case "ENOTFOUND":
-			return new ConnectError(`${where}: no such host`, { cause });
+			return new ConnectError(`${where}: no such host; is the name right?`, {
+				cause,
+			});
 		default:
-			return new ConnectError(`${where}: ${cause.message}`, { cause });
+			return new ConnectError(
+				`${where}: ${cause.message}; is the address right?`,
+				{ cause },
+			);
 	}
 }
 

@@ -29,6 +29,8 @@ export class FileSystem {
 	readonly #options: TreeOptions;
 	readonly #newLinks = new NewLinks();
 	readonly #open = new Map<number, OpenFile>();
+	/** By path, the handle that was opened last. */
+	readonly #newestOpen = new Map<string, FileHandle>();
 	#lastHandle = 0;
 
 	constructor(parts: {
@@ -43,8 +45,10 @@ export class FileSystem {
 		this.#options = parts.options;
 	}
 
+	/** An fstat comes here too, for the kernel asks by path: an open file answers it. */
 	async getattr(path: string): Promise<Attributes> {
-		return (await this.#resolve(path)).attributes();
+		const newest = this.#newestOpen.get(path);
+		return (await this.#resolve(path)).attributes(newest?.size);
 	}
 
 	async readdir(path: string): Promise<Entry[]> {
@@ -69,6 +73,7 @@ export class FileSystem {
 			if (node.kind !== "file") throw new FileError("EISDIR", "not a file");
 			const handle = await node.open(access);
 			this.#open.set(++this.#lastHandle, { path, handle });
+			this.#newestOpen.set(path, handle);
 			return this.#lastHandle;
 		});
 	}
@@ -95,6 +100,7 @@ export class FileSystem {
 	async release(number: number): Promise<void> {
 		const { path, handle } = this.#openFile(number);
 		this.#open.delete(number);
+		if (this.#newestOpen.get(path) === handle) this.#newestOpen.delete(path);
 		await this.#recorded("close", path, async () => handle.release());
 	}
 

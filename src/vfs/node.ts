@@ -18,7 +18,8 @@ export interface Entry {
 }
 
 interface NodeBase {
-	attributes(): Promise<Attributes>;
+	/** @param openSize size of the bytes that an open handle shows, which need not be asked for */
+	attributes(openSize?: number): Promise<Attributes>;
 	/** Extended attributes by name; undefined where there are none. */
 	readonly xattrs?: Xattrs;
 }
@@ -56,6 +57,8 @@ export interface Access {
 }
 
 export interface FileHandle {
+	/** Size of what it shows, where that no longer changes. */
+	readonly size?: number;
 	/** Up to `length` bytes from `position`; fewer only at the end. */
 	read(length: number, position: number): Promise<Uint8Array>;
 	write(bytes: Uint8Array, position: number): Promise<void>;
@@ -70,6 +73,7 @@ export interface FileHandle {
 /** A handle on bytes that no longer change: every read sees the same. */
 export function snapshotHandle(bytes: Uint8Array): FileHandle {
 	return {
+		size: bytes.length,
 		read: async (length, position) =>
 			bytes.subarray(position, position + length),
 		write: async () => {

@@ -49,8 +49,11 @@ export class PropertyFile implements File {
 		this.#path = joinPath(parts.object, parts.info.name);
 	}
 
-	async attributes(): Promise<Attributes> {
-		const [mode, size] = await Promise.all([this.#mode(), this.#size()]);
+	async attributes(openSize?: number): Promise<Attributes> {
+		const [mode, size] = await Promise.all([
+			this.#mode(),
+			openSize ?? this.#size(),
+		]);
 		return {
 			kind: "file",
 			mode,

@@ -36,7 +36,7 @@ export class RawQmp {
 	/** The whole reply, `{return}` or `{error}`. */
 	async ask(execute: string, args?: object): Promise<RawReply> {
 		this.#commands++;
-		this.#socket.write(JSON.stringify({ execute, arguments: args }));
+		this.#socket.write(toJson({ execute, arguments: args }));
 		return this.#next();
 	}
 
@@ -80,6 +80,15 @@ export async function walk(qmp: RawQmp): Promise<WalkedProperty[]> {
 export function childPath(object: string, name: string): string {
 	return object === "/" ? `/${name}` : `${object}/${name}`;
 }
+
+/** Compact JSON, integers beyond 2^53 digit by digit. */
+export function toJson(value: unknown): string {
+	return JSON.stringify(value, (_key, member) =>
+		typeof member === "bigint" ? rawJson(`${member}`) : member,
+	);
+}
+
+const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
 
 function parse(line: string): RawReply {
 	return JSON.parse(line, (_key, value, context?: { source: string }) =>

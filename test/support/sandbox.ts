@@ -114,7 +114,8 @@ export class Sandbox {
 	async remove(): Promise<void> {
 		for (const mountpoint of await this.#mounts())
 			await run("fusermount3", ["-uz", "--", mountpoint]);
-		for (const pid of await this.#processes()) process.kill(pid, "SIGKILL");
+		for (const pid of await this.#processes())
+			await run("kill", ["-KILL", `${pid}`]); // it may just have ended
 		await rm(this.directory, { recursive: true });
 	}
 
