@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { qemuBinary } from "./virtualMachine.ts";
+import { defaultQemu } from "./virtualMachine.ts";
 
 interface Report {
 	readonly numPassedTests: number;
@@ -28,8 +28,9 @@ const project = new URL("..", import.meta.url).pathname;
 /** What the machine lacks, with the reason. */
 function missingParts(): Map<string, string> {
 	const missing = new Map<string, string>();
-	if (spawnSync(qemuBinary, ["--version"]).status !== 0)
-		missing.set("qemu", `${qemuBinary} does not run`);
+	const [program, ...prefix] = defaultQemu.command;
+	if (spawnSync(program, [...prefix, "--version"]).status !== 0)
+		missing.set("qemu", `${defaultQemu.command.join(" ")} does not run`);
 	if (spawnSync("fusermount3", ["--version"]).status !== 0)
 		missing.set("fuse", "fusermount3 is not installed");
 	try {

@@ -1,8 +1,9 @@
 /** Real virtual machines for the demo, the tests and the benchmark. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -17,7 +18,27 @@ export interface VirtualMachine {
 	stop(): Promise<void>;
 }
 
-export const qemuBinary = process.env.QOMFS_QEMU ?? "qemu-system-x86_64";
+/** A QEMU to run, perhaps in a root of its own. */
+export interface Qemu {
+	readonly command: readonly [string, ...string[]];
+	/** Where its file system begins, `""` for that of everybody. */
+	readonly root: string;
+}
+
+/** A QEMU inside a chroot, whose sockets have to lie in it as well. */
+export function qemuIn(root: string): Qemu {
+	return { command: ["chroot", root, "qemu-system-x86_64"], root };
+}
+
+/** The one that the environment names, else the system's. */
+export const defaultQemu: Qemu = process.env.QOMFS_QEMU_ROOT
+	? qemuIn(process.env.QOMFS_QEMU_ROOT)
+	: { command: [process.env.QOMFS_QEMU ?? "qemu-system-x86_64"], root: "" };
+
+/** A new directory for a machine's sockets, where its QEMU can reach it. */
+export function machineDirectory(qemu: Qemu = defaultQemu): Promise<string> {
+	return mkdtemp(join(qemu.root, tmpdir(), "qomfs-vm-"));
+}
 
 /** A small machine with something of everything, and no disk image. */
 export const smallMachine: readonly string[] = [
@@ -37,6 +58,32 @@ export const smallMachine: readonly string[] = [
 	...["-device", "pcie-root-port,id=rp0,chassis=1"],
 ];
 
+/** About 380 objects: what a server with a few devices has. */
+export const typicalMachine: readonly string[] = [
+	...smallMachine,
+	...["-device", "usb-tablet,id=tablet,bus=xhci.0"],
+	...["-device", "virtio-rng-pci,id=rng1,bus=rp0"],
+];
+
+/** About 2,500 objects and 55,000 properties. */
+export const bigMachine: readonly string[] = [
+	...["-M", "q35", "-m", "512", "-smp", "64"],
+	...numbers(64).flatMap((n) => [
+		"-device",
+		`pcie-root-port,id=rp${n},chassis=${n + 1},bus=pcie.0,addr=${(n >> 3) + 2}.${n & 7}${(n & 7) === 0 ? ",multifunction=on" : ""}`,
+	]),
+	...numbers(32).flatMap((n) => [
+		...["-netdev", `user,id=nd${n}`],
+		...["-device", `virtio-net-pci,id=net${n},netdev=nd${n},bus=rp${n}`],
+		...["-blockdev", `null-co,node-name=d${n}`],
+		...["-device", `virtio-blk-pci,id=blk${n},drive=d${n},bus=rp${n + 32}`],
+	]),
+];
+
+function numbers(count: number): number[] {
+	return Array.from({ length: count }, (_none, index) => index);
+}
+
 /**
  * Starts QEMU in software emulation and waits until both its monitors listen.
  * It gets a process group of its own, so that Ctrl-C is ours to handle.
@@ -46,16 +93,21 @@ export const smallMachine: readonly string[] = [
 export async function startVirtualMachine(
 	directory: string,
 	args: readonly string[] = smallMachine,
-	name = "vm",
+	{ command: [program, ...prefix], root }: Qemu = defaultQemu,
 ): Promise<VirtualMachine> {
-	const socket = join(directory, `${name}.sock`);
-	const secondSocket = join(directory, `${name}-2.sock`);
+	const socket = join(directory, "vm.sock");
+	const secondSocket = join(directory, "vm-2.sock");
+	const monitor = (path: string) => [
+		"-qmp",
+		`unix:${path.slice(root.length)},server=on,wait=off`,
+	];
 	const child = spawn(
-		qemuBinary,
+		program,
 		[
+			...prefix,
 			...["-accel", "tcg", "-display", "none", "-nodefaults"],
-			...["-qmp", `unix:${socket},server=on,wait=off`],
-			...["-qmp", `unix:${secondSocket},server=on,wait=off`],
+			...monitor(socket),
+			...monitor(secondSocket),
 			...args,
 		],
 		{ detached: true, stdio: ["ignore", "ignore", "pipe"] },
@@ -74,7 +126,7 @@ export async function startVirtualMachine(
 	const ended = exited.then(() => "ended" as const);
 	while ((await Promise.race([ended, listens(secondSocket)])) !== true) {
 		if (child.exitCode !== null || child.pid === undefined)
-			throw new Error(`${qemuBinary} did not start: ${said.trim()}`);
+			throw new Error(`${program} did not start: ${said.trim()}`);
 		await sleep(20);
 	}
 	return {

@@ -1,17 +1,28 @@
 /**
- * A QomSource in front of another. Listings are kept for `listTtlMs` and asked for once,
- * however many want them at the same time. A value that was only peeked at is kept for
- * `valueTtlMs` and given to one `get`, then forgotten: nothing is ever shown twice.
+ * A QomSource in front of another, so that QEMU is asked as little as can be. Listings are
+ * kept for `listTtlMs` and asked for once, however many want them at the same time. Values
+ * are never shown twice: one that came along with a listing, for a size or with a
+ * neighbour is handed out once at most, and soon dropped (see ValueStore). Where values
+ * cost no more than listings, a sweep through the tree is read ahead of.
  */
+import { QomError, QomfsError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { log } from "../log.ts";
-import { joinPath, type QomPath } from "../qom/path.ts";
-import type { Description, PropertyInfo, QomSource } from "../qom/source.ts";
+import { joinPath, type QomPath, splitPath } from "../qom/path.ts";
+import type {
+	Description,
+	ObjectContents,
+	PropertyInfo,
+	QomSource,
+} from "../qom/source.ts";
+import { parseType } from "../qom/types.ts";
+import { isWithin, Sweep } from "./sweep.ts";
+import { type StoredValue, ValueStore } from "./valueStore.ts";
 
 export interface CacheOptions {
 	/** How old a listing may be, in ms. */
 	readonly listTtlMs: number;
-	/** How long a peeked value waits for its `get`, in ms; 0 keeps none. */
+	/** How long a value waits for whoever it was fetched for, in ms; 0 fetches none ahead. */
 	readonly valueTtlMs: number;
 	/** Milliseconds of a clock that never goes back. */
 	readonly now?: () => number;
@@ -24,31 +35,44 @@ export interface CacheCounters {
 
 interface Listing {
 	readonly properties: Promise<readonly PropertyInfo[]>;
-	/** Counted from the request, for the answer may be as old as that. Infinity while it is awaited. */
+	/** Paths of the children; undefined while QEMU has not answered. */
+	children: readonly QomPath[] | undefined;
+	/** Counted from the request, for the answer may be as old as that; Infinity while it is awaited. */
 	expiresMs: number;
-}
-
-interface PeekedValue {
-	readonly value: Json;
-	readonly expiresMs: number;
 }
 
 /** Enough for the sweep of a large machine; beyond it the oldest go first. */
 const maxListings = 10_000;
-const maxPeeked = 1000;
+
+/**
+ * How many directories a sweep is read ahead of. More would make QEMU stall for longer;
+ * with values, which go stale, fewer.
+ */
+const aheadListing = 32;
+const aheadReading = 8;
 
 export class CachedSource implements QomSource {
+	readonly givesValues: boolean;
 	readonly #source: QomSource;
+	readonly #options: CacheOptions;
+	readonly #now: () => number;
+	readonly #listings = new Map<QomPath, Listing>();
+	readonly #values: ValueStore;
+	readonly #sweep: Sweep;
 	readonly #descriptions = new Map<
 		string,
 		Promise<ReadonlyMap<string, Description>>
 	>();
-	readonly #options: CacheOptions;
-	readonly #now: () => number;
-	readonly #listings = new Map<QomPath, Listing>();
-	readonly #peeked = new Map<string, PeekedValue>();
-	/** Peeks under way. A `get` takes its key out: what they bring is older than what it shows. */
+	/** Whole objects on their way. */
+	readonly #fetching = new Map<QomPath, Promise<void>>();
+	/** Peeks on their way. A `get` takes its key out: what they bring is older than what it shows. */
 	readonly #peeking = new Map<string, Promise<Json>>();
+	/** Raised by every write: what was asked for before it is not kept after it. */
+	#generation = 0;
+	/** Objects fetched ahead of the sweep, which it has not reached yet. */
+	#awaited: readonly QomPath[] = [];
+	/** Whether the sweep has read a value since its last directory. */
+	#sweepReads = false;
 	#hits = 0;
 	#misses = 0;
 
@@ -56,54 +80,40 @@ export class CachedSource implements QomSource {
 		this.#source = source;
 		this.#options = options;
 		this.#now = options.now ?? (() => performance.now());
+		this.#values = new ValueStore(options.valueTtlMs);
+		this.#sweep = new Sweep(options.valueTtlMs);
+		this.givesValues = source.givesValues;
 	}
 
 	get counters(): CacheCounters {
 		return { hits: this.#hits, misses: this.#misses };
 	}
 
-	list(path: QomPath): Promise<readonly PropertyInfo[]> {
-		const kept = this.#listings.get(path);
-		if (kept && kept.expiresMs > this.#now()) {
+	async list(path: QomPath, wholly = false): Promise<readonly PropertyInfo[]> {
+		if (wholly && this.#readsAhead) this.#enter(path);
+		const kept = this.#freshListing(path);
+		if (kept) {
 			this.#hits++;
 			return kept.properties;
 		}
 		this.#misses++;
-		return this.#fetchListing(path).properties;
+		// A failure is the listing's own, and awaited there.
+		this.#fetch(path, wholly ? this.#unlistedAhead() : []).catch(() => {});
+		return (this.#listings.get(path) as Listing).properties;
 	}
 
 	async get(path: QomPath, property: string): Promise<Json> {
-		const key = joinPath(path, property);
-		const peeked = this.#peeked.get(key);
-		this.#peeked.delete(key);
-		this.#peeking.delete(key);
-		if (peeked && peeked.expiresMs > this.#now()) {
-			this.#hits++;
-			return peeked.value;
-		}
-		this.#misses++;
-		return this.#source.get(path, property);
+		return this.#value(path, property, true);
 	}
 
 	async peek(path: QomPath, property: string): Promise<Json> {
-		const key = joinPath(path, property);
-		const kept = this.#peeked.get(key);
-		if (kept && kept.expiresMs > this.#now()) {
-			this.#hits++;
-			return kept.value;
-		}
-		const underWay = this.#peeking.get(key);
-		if (underWay) return underWay;
-		this.#misses++;
-		const peeking = this.#source.get(path, property);
-		this.#peeking.set(key, peeking);
-		try {
-			const value = await peeking;
-			if (this.#peeking.get(key) === peeking) this.#keep(key, value);
-			return value;
-		} finally {
-			if (this.#peeking.get(key) === peeking) this.#peeking.delete(key);
-		}
+		return this.#value(path, property, false);
+	}
+
+	contents(
+		paths: readonly QomPath[],
+	): Promise<ReadonlyMap<QomPath, ObjectContents | QomError>> {
+		return this.#source.contents(paths);
 	}
 
 	/**
@@ -134,47 +144,241 @@ export class CachedSource implements QomSource {
 		return descriptions;
 	}
 
-	#forgetValues(): void {
-		this.#peeked.clear();
-		this.#peeking.clear();
+	/** An object is gone, with all below it. */
+	forgetObject(path: QomPath): void {
+		const [parent] = splitPath(path);
+		for (const listed of this.#listings.keys())
+			if (listed === parent || isWithin(listed, path))
+				this.#listings.delete(listed);
+		this.#forgetValues();
 	}
 
-	#keep(key: string, value: Json): void {
-		const { valueTtlMs } = this.#options;
-		if (valueTtlMs === 0) return;
-		this.#peeked.delete(key);
-		this.#peeked.set(key, { value, expiresMs: this.#now() + valueTtlMs });
-		dropOldest(this.#peeked, maxPeeked);
+	get #readsAhead(): boolean {
+		return this.#source.givesValues && this.#options.valueTtlMs > 0;
 	}
 
-	#fetchListing(path: QomPath): Listing {
+	/** @param handedOut whether the value will be shown, so that nobody else may get it */
+	async #value(
+		path: QomPath,
+		property: string,
+		handedOut: boolean,
+	): Promise<Json> {
+		const key = joinPath(path, property);
+		if (handedOut) this.#peeking.delete(key);
+		const kept = this.#kept(path, property, handedOut);
+		if (kept?.value !== undefined) {
+			this.#hits++;
+			return unwrap(kept.value);
+		}
+		const nowMs = this.#now();
+		this.#sweepGoesOn(nowMs);
+		const isNeighbour = this.#values.noteUse(path, property, nowMs);
+		const underWay = handedOut ? undefined : this.#peeking.get(key);
+		if (underWay) return underWay;
+		this.#misses++;
+		// One that did not come along with its neighbours has to be asked for by itself.
+		if (isNeighbour && this.#readsAhead && !kept) {
+			await this.#fetch(path, this.#unreadAhead());
+			// Another reader may have been quicker, or a write came in between.
+			const fetched = this.#kept(path, property, handedOut);
+			if (fetched?.value !== undefined) return unwrap(fetched.value);
+		}
+		return handedOut
+			? this.#source.get(path, property)
+			: this.#peekAtSource(path, property, key);
+	}
+
+	async #peekAtSource(
+		path: QomPath,
+		property: string,
+		key: string,
+	): Promise<Json> {
+		const sentMs = this.#now();
+		const peeking = this.#source.get(path, property);
+		this.#peeking.set(key, peeking);
+		let outcome: Json | QomError | undefined;
+		try {
+			outcome = await peeking;
+		} catch (error) {
+			// A refusal too is handed to the open that follows.
+			if (!(error instanceof QomError)) throw error;
+			outcome = error;
+		} finally {
+			if (this.#peeking.get(key) === peeking) {
+				this.#peeking.delete(key);
+				if (outcome !== undefined && this.#options.valueTtlMs > 0)
+					this.#values.put(path, [[property, outcome]], sentMs, this.#now());
+			}
+		}
+		return unwrap(outcome);
+	}
+
+	#kept(
+		path: QomPath,
+		property: string,
+		handedOut: boolean,
+	): StoredValue | undefined {
+		const nowMs = this.#now();
+		const kept = handedOut
+			? this.#values.take(path, property, nowMs)
+			: this.#values.peek(path, property, nowMs);
+		if (kept) this.#sweepGoesOn(nowMs);
+		return kept;
+	}
+
+	#sweepGoesOn(nowMs: number): void {
+		this.#sweepReads = true;
+		this.#sweep.keepAlive(nowMs);
+		this.#values.keepAlive(this.#awaited, nowMs);
+	}
+
+	/** A directory is read; the sweep, if it is one, has left the one before. */
+	#enter(path: QomPath): void {
+		const nowMs = this.#now();
+		const left = this.#sweep.current;
+		this.#sweep.visit(path, nowMs);
+		if (left !== undefined && left !== path) this.#values.drop(left);
+		this.#awaited = this.#sweep.isRecognised
+			? this.#awaited.filter((awaited) => awaited !== path)
+			: [];
+		this.#values.keepAlive(this.#awaited, nowMs);
+		this.#values.noteUse(path, undefined, nowMs);
+	}
+
+	/** Directories that a sweep will come to and whose listing is not fresh. */
+	#unlistedAhead(): QomPath[] {
+		const most = this.#sweepReads ? aheadReading : aheadListing;
+		this.#sweepReads = false;
+		return this.#ahead(most, (path) => !this.#freshListing(path));
+	}
+
+	/** Directories that a sweep will come to and whose values are not there. */
+	#unreadAhead(): QomPath[] {
+		const nowMs = this.#now();
+		return this.#ahead(aheadReading, (path) => !this.#values.has(path, nowMs));
+	}
+
+	/** Directories that a sweep has before it, in its order, as far as they are known. */
+	#ahead(most: number, isWanted: (path: QomPath) => boolean): QomPath[] {
+		const found: QomPath[] = [];
+		const walk = (path: QomPath): void => {
+			if (!this.#sweep.hasVisited(path) && isWanted(path)) found.push(path);
+			for (const child of this.#freshListing(path)?.children ?? []) {
+				if (found.length >= most) return;
+				walk(child);
+			}
+		};
+		if (this.#sweep.isRecognised && this.#sweep.isAlive(this.#now()))
+			walk(this.#sweep.root);
+		return found;
+	}
+
+	/** Fetches an object, and others with it if that costs no command more. */
+	#fetch(path: QomPath, others: readonly QomPath[]): Promise<void> {
+		const underWay = this.#fetching.get(path);
+		if (underWay) return underWay;
+		if (!this.#readsAhead) return this.#fetchListing(path);
+		const paths = [path, ...others.filter((other) => other !== path)];
+		log.cache("fetch %s and %d more", path, paths.length - 1);
+		const sentMs = this.#now();
+		const generation = this.#generation;
+		const reply = this.#source.contents(paths);
+		const listings = paths.map((path) =>
+			this.#addListing(path, propertiesOf(path, reply), sentMs),
+		);
+		const done = reply
+			.then((contents) => {
+				if (generation !== this.#generation) return;
+				for (const path of paths) {
+					const object = contents.get(path);
+					if (object && "values" in object)
+						this.#values.put(path, everyValue(object), sentMs, this.#now());
+				}
+				this.#awaited = [...this.#awaited, ...paths.slice(1)].slice(
+					-aheadListing,
+				);
+			})
+			.finally(() => {
+				for (const path of paths)
+					if (this.#fetching.get(path) === done) this.#fetching.delete(path);
+			});
+		for (const path of paths) this.#fetching.set(path, done);
+		done.catch(() => {}); // whoever waits for a listing or a value is told
+		return Promise.all([done, listings[0]?.properties]).then(() => {});
+	}
+
+	async #fetchListing(path: QomPath): Promise<void> {
 		log.cache("list %s", path);
 		const sentMs = this.#now();
+		await this.#addListing(path, this.#source.list(path), sentMs).properties;
+	}
+
+	#addListing(
+		path: QomPath,
+		properties: Promise<readonly PropertyInfo[]>,
+		sentMs: number,
+	): Listing {
 		const listing: Listing = {
-			properties: this.#source.list(path),
+			properties,
+			children: undefined,
 			expiresMs: Number.POSITIVE_INFINITY,
 		};
 		this.#listings.delete(path);
 		this.#listings.set(path, listing);
-		dropOldest(this.#listings, maxListings);
-		listing.properties.then(
-			() => {
+		for (const oldest of this.#listings.keys()) {
+			if (this.#listings.size <= maxListings) break;
+			this.#listings.delete(oldest);
+		}
+		properties.then(
+			(properties) => {
 				listing.expiresMs = sentMs + this.#options.listTtlMs;
+				listing.children = childrenOf(path, properties);
 			},
-			() => this.#forget(path, listing), // an error is never kept
+			() => {
+				// An error is never kept.
+				if (this.#listings.get(path) === listing) this.#listings.delete(path);
+			},
 		);
 		return listing;
 	}
 
-	#forget(path: QomPath, listing: Listing): void {
-		if (this.#listings.get(path) === listing) this.#listings.delete(path);
+	#freshListing(path: QomPath): Listing | undefined {
+		const listing = this.#listings.get(path);
+		return listing && listing.expiresMs > this.#now() ? listing : undefined;
+	}
+
+	#forgetValues(): void {
+		this.#generation++;
+		this.#values.clear();
+		this.#fetching.clear();
+		this.#peeking.clear();
 	}
 }
 
-/** A Map iterates in the order of insertion, so its first key is its oldest. */
-function dropOldest<Key>(map: Map<Key, unknown>, size: number): void {
-	for (const key of map.keys()) {
-		if (map.size <= size) return;
-		map.delete(key);
-	}
+/** With undefined for the properties whose value was not among the others. */
+function everyValue({ properties, values }: ObjectContents) {
+	return properties.map(({ name }) => [name, values.get(name)] as const);
+}
+
+function unwrap(value: Json | QomError | undefined): Json {
+	if (value instanceof QomError) throw value;
+	return value as Json;
+}
+
+async function propertiesOf(
+	path: QomPath,
+	reply: Promise<ReadonlyMap<QomPath, ObjectContents | QomError>>,
+): Promise<readonly PropertyInfo[]> {
+	const object = (await reply).get(path);
+	if (object && "properties" in object) return object.properties;
+	throw object ?? new QomfsError(`${path}: QEMU gave no answer`);
+}
+
+function childrenOf(
+	path: QomPath,
+	properties: readonly PropertyInfo[],
+): QomPath[] {
+	return properties
+		.filter(({ type }) => parseType(type).kind === "child")
+		.map(({ name }) => joinPath(path, name));
 }

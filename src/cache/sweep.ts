@@ -20,6 +20,11 @@ export class Sweep {
 		this.#pauseMs = pauseMs;
 	}
 
+	/** Whether there are enough directories in a row by now. */
+	get isRecognised(): boolean {
+		return this.#length >= recognisedAfter;
+	}
+
 	/** The directory that was read last. */
 	get current(): QomPath | undefined {
 		return this.#last;
@@ -30,10 +35,11 @@ export class Sweep {
 		return this.#root;
 	}
 
-	/** A directory is being read. Returns whether this looks like a sweep by now. */
-	visit(path: QomPath, nowMs: number): boolean {
+	/** A directory is being read. */
+	visit(path: QomPath, nowMs: number): void {
 		const [parent] = splitPath(path);
-		if (this.#last === undefined || !this.#follows(parent, nowMs)) {
+		// Nobody comes back in one walk: what was visited before is the beginning of another.
+		if (this.hasVisited(path) || !this.#follows(parent, nowMs)) {
 			this.#length = 0;
 			this.#visited.clear();
 			this.#root = path;
@@ -44,7 +50,6 @@ export class Sweep {
 		this.#last = path;
 		this.#lastMs = nowMs;
 		this.#visited.add(path);
-		return this.#length >= recognisedAfter;
 	}
 
 	/** A value is being read: the sweep goes on. */
@@ -52,6 +57,7 @@ export class Sweep {
 		if (this.isAlive(nowMs)) this.#lastMs = nowMs;
 	}
 
+	/** Whether it has not paused. */
 	isAlive(nowMs: number): boolean {
 		return nowMs - this.#lastMs <= this.#pauseMs;
 	}

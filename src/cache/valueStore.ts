@@ -3,6 +3,7 @@
  * neighbours are being read. Each is handed out once at most, and dropped when whoever
  * caused it pauses, goes elsewhere, or after two seconds.
  */
+import type { QomError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import type { QomPath } from "../qom/path.ts";
 
@@ -12,8 +13,16 @@ const maxAgeMs = 2000;
 /** Objects with values, the least recently used go first. */
 const maxObjects = 256;
 
+/** A value or QEMU's refusal; undefined for a value that did not come along with its neighbours. */
+export type Fetched = Json | QomError | undefined;
+
+export interface StoredValue {
+	readonly value: Fetched;
+	readonly fetchedMs: number;
+}
+
 interface StoredObject {
-	readonly values: Map<string, { readonly value: Json; readonly fetchedMs: number }>;
+	readonly values: Map<string, StoredValue>;
 	/** When something of the object was asked for last. */
 	usedMs: number;
 	/** What that was; undefined for all of it. */
@@ -31,7 +40,7 @@ export class ValueStore {
 	/** Stores what QEMU sent; counted from when it was asked, for it may be as old as that. */
 	put(
 		object: QomPath,
-		values: ReadonlyMap<string, Json>,
+		values: Iterable<readonly [property: string, value: Fetched]>,
 		fetchedMs: number,
 		nowMs: number,
 	): void {
@@ -40,8 +49,12 @@ export class ValueStore {
 			stored.values.set(property, { value, fetchedMs });
 	}
 
-	/** A look at a value that stays; undefined where there is none. */
-	peek(object: QomPath, property: string, nowMs: number): Json | undefined {
+	/** A look at a value that stays; undefined where nothing was fetched. */
+	peek(
+		object: QomPath,
+		property: string,
+		nowMs: number,
+	): StoredValue | undefined {
 		const stored = this.#objects.get(object);
 		const entry = stored?.values.get(property);
 		if (!stored || !entry) return undefined;
@@ -52,14 +65,28 @@ export class ValueStore {
 		if (nowMs - entry.fetchedMs > maxAgeMs) return undefined;
 		stored.usedMs = nowMs;
 		stored.usedProperty = property;
-		return entry.value;
+		return entry;
 	}
 
 	/** Hands a value out: it is gone afterwards. */
-	take(object: QomPath, property: string, nowMs: number): Json | undefined {
-		const value = this.peek(object, property, nowMs);
+	take(
+		object: QomPath,
+		property: string,
+		nowMs: number,
+	): StoredValue | undefined {
+		const entry = this.peek(object, property, nowMs);
 		this.#objects.get(object)?.values.delete(property);
-		return value;
+		return entry;
+	}
+
+	/** Whether an object has values that nobody has come for yet. */
+	has(object: QomPath, nowMs: number): boolean {
+		const stored = this.#objects.get(object);
+		return (
+			stored !== undefined &&
+			stored.values.size > 0 &&
+			nowMs - stored.usedMs <= this.#pauseMs
+		);
 	}
 
 	/**
@@ -68,7 +95,11 @@ export class ValueStore {
 	 *
 	 * @param property undefined for all of it
 	 */
-	noteUse(object: QomPath, property: string | undefined, nowMs: number): boolean {
+	noteUse(
+		object: QomPath,
+		property: string | undefined,
+		nowMs: number,
+	): boolean {
 		const known = this.#objects.get(object);
 		const isNeighbour =
 			known !== undefined &&

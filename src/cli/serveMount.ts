@@ -50,7 +50,7 @@ export async function serveMount({
 		timeoutMs: options.timeoutSec * 1000,
 	});
 	try {
-		const live = new LiveSource(session);
+		const live = await LiveSource.create(session);
 		const cached = new CachedSource(live, {
 			listTtlMs: options.cacheTimeoutSec * 1000 * (1 - kernelShare),
 			valueTtlMs: options.valueTimeoutSec * 1000,

@@ -1,5 +1,5 @@
 /** `.json` in every object directory: the whole object as one document. */
-import { QomError } from "../errors.ts";
+import { FileError, QomError } from "../errors.ts";
 import { formatJson, type Json, type JsonObject } from "../json.ts";
 import { isSecret } from "../qom/guard.ts";
 import { joinPath, type QomPath } from "../qom/path.ts";
@@ -20,12 +20,14 @@ export async function objectDocument(
 	path: QomPath,
 	type: string | undefined,
 ): Promise<string> {
-	const infos = await source.list(path);
+	const object = (await source.contents([path])).get(path);
+	if (!object || object instanceof QomError)
+		throw object ?? new FileError("ENOENT", "no such object");
 	const members = await Promise.all(
-		infos.map(
+		object.properties.map(
 			async (info): Promise<[string, Json]> => [
 				info.name,
-				await property(source, path, type, info),
+				await property(source, path, type, info, object.values.get(info.name)),
 			],
 		),
 	);
@@ -42,13 +44,14 @@ async function property(
 	object: QomPath,
 	objectType: string | undefined,
 	{ name, type }: PropertyInfo,
+	known: Json | undefined,
 ): Promise<JsonObject> {
 	if (isSecret(objectType, name)) return { type, value: null, redacted: true };
 	// A child's value is its own path, for which nobody needs to be asked.
 	if (parseType(type).kind === "child")
 		return { type, value: joinPath(object, name) };
 	try {
-		return { type, value: await source.get(object, name) };
+		return { type, value: known ?? (await source.get(object, name)) };
 	} catch (error) {
 		if (error instanceof QomError) return { type, error: error.desc };
 		throw error;

@@ -107,7 +107,7 @@ export class QomTree {
 		return {
 			kind: "directory",
 			attributes: async () => this.#attributes("directory", 0o755, 0),
-			entries: async () => entriesOf(await this.#source.list(path)),
+			entries: async () => entriesOf(await this.#source.list(path, true)),
 			xattrs: this.#objectXattrs(path),
 		};
 	}
@@ -206,10 +206,15 @@ function entriesOf(properties: readonly PropertyInfo[]): Entry[] {
 	for (const property of properties)
 		if (isFileName(property.name) && !byName.has(property.name))
 			byName.set(property.name, property);
-	return [...byName.values()].map((property) => ({
+	const entries = [...byName.values()].map((property) => ({
 		name: property.name,
 		kind: kindOf(property),
 	}));
+	// A sweep takes them in this order: it has done with the values before it goes deeper.
+	return [
+		...entries.filter(({ kind }) => kind !== "directory"),
+		...entries.filter(({ kind }) => kind === "directory"),
+	];
 }
 
 function linkTarget(object: QomPath, value: Json): string {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+	machineDirectory,
 	smallMachine,
 	startVirtualMachine,
 	type VirtualMachine,
@@ -113,7 +114,7 @@ export interface TestMachine extends VirtualMachine {
 export async function startTestMachine(
 	args: readonly string[] = [...smallMachine, "-S"],
 ): Promise<TestMachine> {
-	const directory = await mkdtemp(join(tmpdir(), "qomfs-vm-"));
+	const directory = await machineDirectory();
 	const vm = await startVirtualMachine(directory, args);
 	return {
 		...vm,
