@@ -37,12 +37,15 @@ function mountOf(file: string): string | undefined {
 		.sort((a, b) => b.length - a.length)[0];
 }
 
-/** The last name stays as it is: it may be a link of QEMU's that leads nowhere. */
+/**
+ * The last name stays as it is: it may be a link of QEMU's that leads nowhere. So does the
+ * whole path where the machine is gone; its mount and its log are still there.
+ */
 async function canonical(path: string): Promise<string> {
 	const absolute = resolve(path);
 	try {
 		return join(await realpath(dirname(absolute)), basename(absolute));
-	} catch (cause) {
-		throw new MountError(`${path}: ${(cause as Error).message}`, { cause });
+	} catch {
+		return absolute;
 	}
 }

@@ -92,12 +92,14 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
 	["0", false],
 ]);
 
-/** Each is 2^10 times the one before. */
+/** Each is 2^10 times the one before. A small `e` is none: `1e` is a PCI slot. */
 const suffixes = ["K", "M", "G", "T", "P", "E"];
 
 function parseInteger(text: string, type: string): number | bigint | undefined {
 	const match =
-		/^([+-]?)(?:(0x[\da-f_]+|0b[01_]+)|(\d[\d_]*)([KMGTPE]?))$/i.exec(text);
+		/^([+-]?)(?:(0[xX][\da-fA-F_]+|0[bB][01_]+)|(\d[\d_]*)([KMGTPEkmgtp]?))$/.exec(
+			text,
+		);
 	if (!match) return undefined;
 	const [, sign, prefixed, decimal, suffix = ""] = match;
 	const digits = (prefixed ?? decimal ?? "").replaceAll("_", "");

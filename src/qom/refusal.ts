@@ -13,7 +13,7 @@ const patterns: readonly (readonly [RegExp, Refusal])[] = [
 	[/^No crash occurred$/, "no value"],
 	[/ after it was realized$/, "fixed"],
 	[/ can no longer be set$| cannot be set after /, "fixed"],
-	[/^cannot change property/, "fixed"],
+	[/^cannot change property| cannot be changed$/, "fixed"],
 	[/ may not be set more than once$/, "fixed"],
 	[/in use|already been used|is busy|is mapped|in the process of/, "busy"],
 	[/ conflicts, and override is not implemented$/, "busy"],

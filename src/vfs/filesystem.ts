@@ -6,6 +6,7 @@ import { constants } from "node:fs";
 import { FileError } from "../errors.ts";
 import { maxNameBytes } from "../qom/path.ts";
 import { ControlTree } from "./controlTree.ts";
+import { errnoName } from "./errno.ts";
 import type { ErrorLog } from "./errorLog.ts";
 import { NewLinks } from "./newLinks.ts";
 import type { Access, Attributes, Entry, FileHandle, Node } from "./node.ts";
@@ -46,9 +47,11 @@ export class FileSystem {
 	}
 
 	/** An fstat comes here too, for the kernel asks by path: an open file answers it. */
-	async getattr(path: string): Promise<Attributes> {
-		const newest = this.#newestOpen.get(path);
-		return (await this.#resolve(path)).attributes(newest?.size);
+	getattr(path: string): Promise<Attributes> {
+		return this.#recorded("getattr", path, async () => {
+			const newest = this.#newestOpen.get(path);
+			return (await this.#resolve(path)).attributes(newest?.size);
+		});
 	}
 
 	async readdir(path: string): Promise<Entry[]> {
@@ -126,8 +129,9 @@ export class FileSystem {
 		return this.#recorded("rename", to, async () => {
 			this.#checkWritable();
 			const target = this.#newLinks.target(from);
+			if (target === undefined) throw notPossible();
 			const node = await this.#resolve(to);
-			if (target === undefined || node.kind !== "symlink") throw notPossible();
+			if (node.kind !== "symlink") throw notPossible();
 			await node.retarget(target);
 			this.#newLinks.remove(from);
 		});
@@ -187,6 +191,8 @@ export class FileSystem {
 		try {
 			return await act();
 		} catch (error) {
+			// A shell looks for many names that are not there.
+			if (operation === "getattr" && errnoName(error) === "ENOENT") throw error;
 			// If even that cannot be found out, it is kept as a secret.
 			const isSecret = await this.#qom.isSecret(path).catch(() => true);
 			this.#errors.record(operation, path, error, isSecret);

@@ -41,7 +41,7 @@ export class WriteAssembler {
 		// Copied: the binding reuses its buffer.
 		this.#bytes = Buffer.concat([this.#bytes, bytes]);
 		this.#held = true;
-		return decode(withoutNewline(this.#bytes));
+		return decode(this.#bytes);
 	}
 
 	/** The value so far was set. If it ended with a newline, the next write begins another. */
@@ -56,18 +56,17 @@ export class WriteAssembler {
 	}
 }
 
-function withoutNewline(bytes: Buffer): Buffer {
-	return bytes.at(-1) === newline ? bytes.subarray(0, -1) : bytes;
-}
-
+/** Text without its final newline; after one no character can be unfinished. */
 function decode(bytes: Buffer): string | undefined {
-	const whole = bytes.subarray(0, bytes.length - unfinishedTail(bytes));
+	const isComplete = bytes.at(-1) === newline;
+	const tail = isComplete ? 1 : unfinishedTail(bytes);
+	const whole = bytes.subarray(0, bytes.length - tail);
 	try {
 		const text = new TextDecoder("utf-8", {
 			fatal: true,
 			ignoreBOM: true,
 		}).decode(whole);
-		return whole.length === bytes.length ? text : undefined;
+		return isComplete || tail === 0 ? text : undefined;
 	} catch (cause) {
 		throw new FileError("EINVAL", "not valid UTF-8", { cause });
 	}
@@ -77,10 +76,19 @@ function decode(bytes: Buffer): string | undefined {
 function unfinishedTail(bytes: Buffer): number {
 	for (let count = 1; count <= Math.min(3, bytes.length); count++) {
 		const byte = bytes[bytes.length - count] ?? 0;
-		if (byte < 0x80) return 0;
-		if (byte < 0xc0) continue; // not the first of its sequence
-		const needed = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-		return count < needed ? count : 0;
+		if (isContinuation(byte)) continue;
+		return count < sequenceLength(byte) ? count : 0;
 	}
 	return 0;
+}
+
+function isContinuation(byte: number): boolean {
+	return byte >= 0x80 && byte < 0xc0;
+}
+
+/** By its first byte; those that can be none count as one byte, and do not decode. */
+function sequenceLength(byte: number): number {
+	if (byte < 0xc2 || byte > 0xf4) return 1;
+	if (byte < 0xe0) return 2;
+	return byte < 0xf0 ? 3 : 4;
 }

@@ -1,7 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { CachedSource } from "../../src/cache/cachedSource.ts";
 import type { Json } from "../../src/json.ts";
-import type { PropertyInfo, QomSource } from "../../src/qom/source.ts";
+import type {
+	Description,
+	PropertyInfo,
+	QomSource,
+} from "../../src/qom/source.ts";
 
 type Settle<Value> = Pick<PromiseWithResolvers<Value>, "resolve" | "reject">;
 
@@ -9,6 +13,10 @@ type Settle<Value> = Pick<PromiseWithResolvers<Value>, "resolve" | "reject">;
 class FakeSource implements QomSource {
 	readonly lists: ({ path: string } & Settle<readonly PropertyInfo[]>)[] = [];
 	readonly gets: ({ key: string } & Settle<Json>)[] = [];
+	readonly sets: ({ key: string; value: Json } & Settle<void>)[] = [];
+	readonly describes: ({ type: string } & Settle<
+		ReadonlyMap<string, Description>
+	>)[] = [];
 
 	list(path: string): Promise<readonly PropertyInfo[]> {
 		const { promise, ...settle } =
@@ -25,6 +33,19 @@ class FakeSource implements QomSource {
 
 	peek(path: string, property: string): Promise<Json> {
 		return this.get(path, property);
+	}
+
+	set(path: string, property: string, value: Json): Promise<void> {
+		const { promise, ...settle } = Promise.withResolvers<void>();
+		this.sets.push({ key: `${path}.${property}`, value, ...settle });
+		return promise;
+	}
+
+	describe(type: string): Promise<ReadonlyMap<string, Description>> {
+		const { promise, ...settle } =
+			Promise.withResolvers<ReadonlyMap<string, Description>>();
+		this.describes.push({ type, ...settle });
+		return promise;
 	}
 }
 
@@ -194,5 +215,137 @@ describe("a value", () => {
 		await peek(2);
 		expect(await get(3)).toBe(3);
 		expect(source.gets).toHaveLength(3);
+	});
+});
+
+describe("a write", () => {
+	/** Settles once the cache has done what it does after that. */
+	const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+	async function peek(key: string, value: Json): Promise<void> {
+		const peeked = cache.peek("/a", key);
+		source.gets.at(-1)?.resolve(value);
+		await peeked;
+	}
+
+	it("is passed on once, and its failure too", async () => {
+		const set = cache.set("/a", "p", 5);
+		expect(source.sets).toMatchObject([{ key: "/a.p", value: 5 }]);
+		const failure = new Error("not writable");
+		source.sets[0]?.reject(failure);
+		await expect(set).rejects.toBe(failure);
+		expect(source.sets).toHaveLength(1);
+	});
+
+	it.each(["p", "alias"])(
+		"forgets what was peeked at before, of %s",
+		async (key) => {
+			await peek(key, "old");
+			const set = cache.set("/a", "p", "new");
+			source.sets[0]?.resolve();
+			await set;
+			const got = cache.get("/a", key);
+			source.gets.at(-1)?.resolve("new");
+			expect(await got).toBe("new");
+			expect(source.gets).toHaveLength(2);
+		},
+	);
+
+	it.each([
+		["before the write was sent", 0],
+		["while it was under way", 1],
+	])("forgets what a peek brings that was sent %s", async (_when, order) => {
+		const steps = [
+			() => cache.peek("/a", "alias"),
+			() => cache.set("/a", "p", "new"),
+		];
+		const [first, second] = (order ? steps.reverse() : steps).map((step) =>
+			step(),
+		);
+		if (order) await settled();
+		source.sets[0]?.resolve();
+		await settled();
+		source.gets[0]?.resolve("old");
+		await Promise.all([first, second]);
+		const got = cache.get("/a", "alias");
+		source.gets[1]?.resolve("new");
+		expect(await got).toBe("new");
+	});
+
+	it("forgets what was peeked at while it was under way", async () => {
+		const set = cache.set("/a", "p", "new");
+		await peek("p", "old");
+		source.sets[0]?.resolve();
+		await set;
+		const got = cache.get("/a", "p");
+		source.gets.at(-1)?.resolve("new");
+		expect(await got).toBe("new");
+	});
+
+	it("that failed may have taken effect all the same: nothing is kept", async () => {
+		const set = cache.set("/a", "p", "new");
+		await peek("p", "old");
+		source.sets[0]?.reject(new Error("no answer"));
+		await expect(set).rejects.toThrow();
+		const got = cache.get("/a", "p");
+		source.gets.at(-1)?.resolve("new");
+		expect(await got).toBe("new");
+	});
+
+	it("is followed by values that are kept as ever", async () => {
+		const set = cache.set("/a", "p", "new");
+		source.sets[0]?.resolve();
+		await set;
+		await peek("p", "new");
+		expect(await cache.get("/a", "p")).toBe("new");
+		expect(source.gets).toHaveLength(1);
+	});
+
+	it.each([
+		["p", 1],
+		["realized", 2],
+	])("of %s: listings asked for are %d", async (property, count) => {
+		const before = cache.list("/b");
+		source.lists[0]?.resolve(listing("x"));
+		await before;
+		const set = cache.set("/a", property, false);
+		source.sets[0]?.resolve();
+		await set;
+		cache.list("/b");
+		expect(source.lists).toHaveLength(count);
+	});
+
+	it("of 'realized': a listing under way is not kept", async () => {
+		const before = cache.list("/b");
+		const set = cache.set("/a", "realized", false);
+		source.sets[0]?.resolve();
+		await set;
+		source.lists[0]?.resolve(listing("old"));
+		await before;
+		const after = cache.list("/b");
+		source.lists[1]?.resolve(listing("new"));
+		expect(await after).toStrictEqual(listing("new"));
+	});
+});
+
+describe("a type's description", () => {
+	const known = new Map([["p", { description: "d", defaultValue: 1 }]]);
+
+	it("is asked for once, however long ago", async () => {
+		const wanted = [cache.describe("t", true), cache.describe("t", true)];
+		source.describes[0]?.resolve(known);
+		expect(await Promise.all(wanted)).toStrictEqual([known, known]);
+		nowMs += 1e9;
+		expect(await cache.describe("t", true)).toBe(known);
+		cache.describe("u", true);
+		expect(source.describes.map(({ type }) => type)).toStrictEqual(["t", "u"]);
+	});
+
+	it("that failed is asked for anew", async () => {
+		const failed = cache.describe("t", true);
+		source.describes[0]?.reject(new Error("no answer"));
+		await expect(failed).rejects.toThrow();
+		cache.describe("t", true);
+		expect(source.describes).toHaveLength(2);
 	});
 });

@@ -247,7 +247,9 @@ describe("a command that is not answered in time", () => {
 	it("is given the time that it asks for itself", async () => {
 		vi.useFakeTimers();
 		const { transport, session } = start(1000);
-		const short = failureOf(session.execute("short", undefined, { timeoutMs: 10 }));
+		const short = failureOf(
+			session.execute("short", undefined, { timeoutMs: 10 }),
+		);
 		const long = session.execute("long", undefined, { timeoutMs: 60_000 });
 		vi.advanceTimersByTime(50_000);
 		transport.answer(1, "fine");
