@@ -57,7 +57,7 @@ function build(root: string): string | undefined {
 	];
 	for (const [program, ...args] of steps) {
 		const { status, error } = spawnSync(program, args, {
-			stdio: ["ignore", "ignore", "inherit"],
+			stdio: ["ignore", "ignore", "pipe"],
 			env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
 		});
 		if (status !== 0)
