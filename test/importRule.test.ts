@@ -52,7 +52,7 @@ const rules: readonly {
 	{
 		room: "cache",
 		files: /^cache\//,
-		allowed: [leaves, /^cache\//, /^qom\/(source|path)\.ts$/],
+		allowed: [leaves, /^cache\//, /^qom\/(source|path|types)\.ts$/],
 	},
 	{
 		room: "vfs",

@@ -59,7 +59,7 @@ export class Sweep {
 
 	/** Whether it has not paused. */
 	isAlive(nowMs: number): boolean {
-		return nowMs - this.#lastMs <= this.#pauseMs;
+		return nowMs - this.#lastMs < this.#pauseMs;
 	}
 
 	hasVisited(path: QomPath): boolean {

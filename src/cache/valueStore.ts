@@ -58,11 +58,11 @@ export class ValueStore {
 		const stored = this.#objects.get(object);
 		const entry = stored?.values.get(property);
 		if (!stored || !entry) return undefined;
-		if (nowMs - stored.usedMs > this.#pauseMs) {
+		if (nowMs - stored.usedMs >= this.#pauseMs) {
 			stored.values.clear();
 			return undefined;
 		}
-		if (nowMs - entry.fetchedMs > maxAgeMs) return undefined;
+		if (nowMs - entry.fetchedMs >= maxAgeMs) return undefined;
 		stored.usedMs = nowMs;
 		stored.usedProperty = property;
 		return entry;
@@ -85,7 +85,7 @@ export class ValueStore {
 		return (
 			stored !== undefined &&
 			stored.values.size > 0 &&
-			nowMs - stored.usedMs <= this.#pauseMs
+			nowMs - stored.usedMs < this.#pauseMs
 		);
 	}
 
@@ -103,7 +103,7 @@ export class ValueStore {
 		const known = this.#objects.get(object);
 		const isNeighbour =
 			known !== undefined &&
-			nowMs - known.usedMs <= this.#pauseMs &&
+			nowMs - known.usedMs < this.#pauseMs &&
 			known.usedProperty !== property;
 		this.#touch(object, nowMs).usedProperty = property;
 		return isNeighbour;
@@ -113,7 +113,7 @@ export class ValueStore {
 	keepAlive(objects: Iterable<QomPath>, nowMs: number): void {
 		for (const object of objects) {
 			const stored = this.#objects.get(object);
-			if (stored && nowMs - stored.usedMs <= this.#pauseMs)
+			if (stored && nowMs - stored.usedMs < this.#pauseMs)
 				stored.usedMs = nowMs;
 		}
 	}
