@@ -50,8 +50,7 @@ function createProgram(): Command {
 		.option(
 			"-o <option[,option...]>",
 			"mount options, see below",
-			(value: string, earlier: string[]) => [...earlier, value],
-			[],
+			(value: string, earlier: string[] = []) => [...earlier, value],
 		)
 		.addOption(new Option("--background-child").hideHelp())
 		.addHelpText("after", `\nMount options:\n${mountOptionsHelp()}`)
@@ -78,7 +77,7 @@ function createProgram(): Command {
 interface MountFlags {
 	readonly foreground?: true;
 	readonly debug?: true;
-	readonly o: readonly string[];
+	readonly o?: readonly string[];
 	readonly backgroundChild?: true;
 }
 
@@ -90,7 +89,7 @@ function mountArguments(
 	return {
 		source,
 		mountpoint,
-		options: flags.o.join(","),
+		options: (flags.o ?? []).join(","),
 		place: flags.backgroundChild
 			? "background child"
 			: flags.foreground || flags.debug

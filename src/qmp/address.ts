@@ -9,14 +9,14 @@ export type Address =
 /**
  * Reads `/path`, `unix:PATH`, `HOST:PORT`, `tcp:HOST:PORT` or `[::1]:4444`.
  *
- * A text with a slash is always a path, as in QEMU's own tools.
+ * A text with a slash is always a path, as in QEMU's own tools, and so is one without a colon.
  *
  * @throws UsageError when it is none of them
  */
 export function parseAddress(text: string): Address {
 	if (text.startsWith("unix:")) return unixAddress(text.slice(5), text);
 	if (text.startsWith("tcp:")) return tcpAddress(text.slice(4), text);
-	if (text.includes("/")) return unixAddress(text, text);
+	if (text.includes("/") || !text.includes(":")) return unixAddress(text, text);
 	return tcpAddress(text, text);
 }
 
@@ -32,10 +32,17 @@ export function absoluteAddress(address: Address): Address {
 /** The address as text that `parseAddress` reads back. */
 export function formatAddress(address: Address): string {
 	if (address.kind === "unix")
-		return address.path.includes("/") ? address.path : `unix:${address.path}`;
+		return parseable(address.path) ? address.path : `unix:${address.path}`;
 	const host = address.host.includes(":") ? `[${address.host}]` : address.host;
 	const prefix = host === "unix" || host === "tcp" ? "tcp:" : "";
 	return `${prefix}${host}:${address.port}`;
+}
+
+/** Whether a path needs no prefix to be read as one. */
+function parseable(path: string): boolean {
+	return (
+		!/^(unix|tcp):/.test(path) && (path.includes("/") || !path.includes(":"))
+	);
 }
 
 /** sockaddr_un holds 108 bytes, one of them the final NUL. */
