@@ -17,9 +17,14 @@ export async function runWhy(path: string): Promise<void> {
 		.split("\n")
 		.filter((line) => line !== "")
 		.map((line) => JSON.parse(line) as Failure)
-		.findLast((failure) => join(mountpoint, failure.path) === file);
+		.findLast(({ path }) => isOnTheWay(join(mountpoint, path), file));
 	if (!failure) throw new MountError(`${path}: nothing has failed here lately`);
 	process.stdout.write(`${explain(failure)}\n`);
+}
+
+/** A file whose directory cannot be looked up is not reached at all. */
+function isOnTheWay(failed: string, file: string): boolean {
+	return failed === file || file.startsWith(`${failed}/`);
 }
 
 function explain({ time, operation, errno, desc, ...rest }: Failure): string {

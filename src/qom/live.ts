@@ -4,21 +4,17 @@ import { isObject, type Json, type JsonObject } from "../json.ts";
 import { isSecret } from "./guard.ts";
 import type { QomPath } from "./path.ts";
 import { refusalOf } from "./refusal.ts";
+import {
+	type QmpExecutor,
+	RequestQueue,
+	type Urgency,
+} from "./requestQueue.ts";
 import type {
 	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
 } from "./source.ts";
-
-/** What the source needs of a QMP session. */
-export interface QmpExecutor {
-	execute(
-		command: string,
-		args?: JsonObject,
-		options?: { secret?: boolean },
-	): Promise<Json>;
-}
 
 /** Describing these aborts QEMU: 7.2 on x86, 11.1 on riscv64. */
 const deadlyTypes: ReadonlySet<string> = new Set([
@@ -34,7 +30,7 @@ const deadlyTypes: ReadonlySet<string> = new Set([
 
 export class LiveSource implements QomSource {
 	readonly givesValues: boolean;
-	readonly #qmp: QmpExecutor;
+	readonly #queue: RequestQueue;
 
 	/** Asks once what QEMU can do: `qom-list-get` is there from QEMU 10.1 on. */
 	static async create(qmp: QmpExecutor): Promise<LiveSource> {
@@ -48,12 +44,12 @@ export class LiveSource implements QomSource {
 	}
 
 	constructor(qmp: QmpExecutor, givesValues: boolean) {
-		this.#qmp = qmp;
+		this.#queue = new RequestQueue(qmp);
 		this.givesValues = givesValues;
 	}
 
 	async list(path: QomPath): Promise<readonly PropertyInfo[]> {
-		const reply = await this.#execute("qom-list", { path });
+		const reply = await this.#execute("qom-list", { path }, "bulk");
 		if (!Array.isArray(reply)) throw malformed("qom-list");
 		return reply.map(propertyInfo);
 	}
@@ -101,10 +97,10 @@ export class LiveSource implements QomSource {
 		if (paths.length === 0) return [];
 		// User-made objects stand there, secrets among them.
 		const secret = paths.some((path) => path.startsWith("/objects/"));
-		const reply = await this.#qmp.execute(
+		const reply = await this.#queue.execute(
 			"qom-list-get",
 			{ paths },
-			{ secret },
+			{ secret, urgency: "bulk" },
 		);
 		if (!Array.isArray(reply) || reply.length !== paths.length)
 			throw malformed("qom-list-get");
@@ -129,7 +125,7 @@ export class LiveSource implements QomSource {
 	): Promise<ReadonlyMap<string, Description>> {
 		if (deadlyTypes.has(type)) return new Map();
 		const command = isDevice ? "device-list-properties" : "qom-list-properties";
-		const reply = await this.#qmp.execute(command, { typename: type });
+		const reply = await this.#queue.execute(command, { typename: type });
 		if (!Array.isArray(reply)) throw malformed(command);
 		return new Map(
 			reply
@@ -141,11 +137,12 @@ export class LiveSource implements QomSource {
 	async #execute(
 		command: string,
 		args: { path: QomPath; property?: string; value?: Json },
+		urgency: Urgency = "single",
 	): Promise<Json> {
 		const { path, property } = args;
 		const secret = property !== undefined && isSecret(undefined, property);
 		try {
-			return await this.#qmp.execute(command, args, { secret });
+			return await this.#queue.execute(command, args, { secret, urgency });
 		} catch (error) {
 			throw error instanceof CommandError
 				? refusalOf(error, path, property)

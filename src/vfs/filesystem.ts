@@ -3,8 +3,8 @@
  * system call. Errors are thrown as they are; `errno.ts` translates them.
  */
 import { constants } from "node:fs";
-import { FileError } from "../errors.ts";
-import { maxNameBytes } from "../qom/path.ts";
+import { FileError, TimeoutError } from "../errors.ts";
+import { maxNameBytes, rootPath } from "../qom/path.ts";
 import { ControlTree } from "./controlTree.ts";
 import { errnoName } from "./errno.ts";
 import type { ErrorLog } from "./errorLog.ts";
@@ -17,6 +17,9 @@ export interface Statfs {
 	readonly maxNameBytes: number;
 	readonly blockBytes: number;
 }
+
+/** Of the 64 requests that the binding takes at a time, so many may wait for QEMU. */
+const maxWaiting = 48;
 
 interface OpenFile {
 	readonly path: string;
@@ -33,6 +36,8 @@ export class FileSystem {
 	/** By path, the handle that was opened last. */
 	readonly #newestOpen = new Map<string, FileHandle>();
 	#lastHandle = 0;
+	/** Operations that are not answered yet. */
+	#waiting = 0;
 
 	constructor(parts: {
 		qom: QomTree;
@@ -48,28 +53,33 @@ export class FileSystem {
 
 	/** An fstat comes here too, for the kernel asks by path: an open file answers it. */
 	getattr(path: string): Promise<Attributes> {
-		return this.#recorded("getattr", path, async () => {
+		return this.#serve("getattr", path, async () => {
 			const newest = this.#newestOpen.get(path);
 			return (await this.#resolve(path)).attributes(newest?.size);
 		});
 	}
 
-	async readdir(path: string): Promise<Entry[]> {
-		const node = await this.#resolve(path);
-		if (node.kind !== "directory")
-			throw new FileError("ENOTDIR", "not a directory");
-		return node.entries();
+	readdir(path: string): Promise<Entry[]> {
+		return this.#serve("readdir", path, async () => {
+			const node = await this.#resolve(path);
+			if (node.kind !== "directory")
+				throw new FileError("ENOTDIR", "not a directory");
+			return node.entries();
+		});
 	}
 
-	async readlink(path: string): Promise<string> {
-		const node = await this.#resolve(path);
-		if (node.kind !== "symlink") throw new FileError("EINVAL", "not a symlink");
-		return node.target();
+	readlink(path: string): Promise<string> {
+		return this.#serve("readlink", path, async () => {
+			const node = await this.#resolve(path);
+			if (node.kind !== "symlink")
+				throw new FileError("EINVAL", "not a symlink");
+			return node.target();
+		});
 	}
 
 	/** Takes the flags of open(2); returns the number of a new handle. */
 	open(path: string, flags: number): Promise<number> {
-		return this.#recorded("open", path, async () => {
+		return this.#serve("open", path, async () => {
 			const access = accessOf(flags);
 			if (access.write) this.#checkWritable();
 			const node = await this.#resolve(path);
@@ -87,7 +97,7 @@ export class FileSystem {
 		position: number,
 	): Promise<Uint8Array> {
 		const { path, handle } = this.#openFile(number);
-		return this.#recorded("read", path, () => handle.read(length, position));
+		return this.#serve("read", path, () => handle.read(length, position));
 	}
 
 	async write(
@@ -96,7 +106,7 @@ export class FileSystem {
 		position: number,
 	): Promise<void> {
 		const { path, handle } = this.#openFile(number);
-		return this.#recorded("write", path, () => handle.write(bytes, position));
+		return this.#serve("write", path, () => handle.write(bytes, position));
 	}
 
 	/** Nobody hears of a failure any more, but it is recorded. */
@@ -104,7 +114,7 @@ export class FileSystem {
 		const { path, handle } = this.#openFile(number);
 		this.#open.delete(number);
 		if (this.#newestOpen.get(path) === handle) this.#newestOpen.delete(path);
-		await this.#recorded("close", path, async () => handle.release());
+		await this.#serve("close", path, async () => handle.release());
 	}
 
 	/** A property has no length to cut and no times to set: what a shell asks on the way is granted. */
@@ -118,7 +128,7 @@ export class FileSystem {
 
 	/** GNU `ln -sfn` makes a link under another name and renames it. */
 	symlink(target: string, path: string): Promise<void> {
-		return this.#recorded("symlink", path, async () => {
+		return this.#serve("symlink", path, async () => {
 			this.#checkWritable();
 			if (!this.#options.unsafeWrites) throw guardedLinks();
 			this.#newLinks.add(path, target);
@@ -126,7 +136,7 @@ export class FileSystem {
 	}
 
 	rename(from: string, to: string): Promise<void> {
-		return this.#recorded("rename", to, async () => {
+		return this.#serve("rename", to, async () => {
 			this.#checkWritable();
 			const target = this.#newLinks.target(from);
 			if (target === undefined) throw notPossible();
@@ -138,7 +148,7 @@ export class FileSystem {
 	}
 
 	unlink(path: string): Promise<void> {
-		return this.#recorded("unlink", path, async () => {
+		return this.#serve("unlink", path, async () => {
 			this.#checkWritable();
 			if (!this.#newLinks.remove(path)) throw notPossible();
 		});
@@ -147,11 +157,17 @@ export class FileSystem {
 	async getxattr(path: string, name: string): Promise<string | undefined> {
 		// The kernel asks for security.capability before every write.
 		if (!name.startsWith(xattrPrefix)) return undefined;
-		return (await this.#resolve(path)).xattrs?.get(name);
+		return this.#serve("getxattr", path, async () =>
+			(await this.#resolve(path)).xattrs?.get(name),
+		);
 	}
 
-	async listxattr(path: string): Promise<string[]> {
-		return (await this.#resolve(path)).xattrs?.names() ?? [];
+	listxattr(path: string): Promise<string[]> {
+		return this.#serve(
+			"listxattr",
+			path,
+			async () => (await this.#resolve(path)).xattrs?.names() ?? [],
+		);
 	}
 
 	statfs(): Statfs {
@@ -160,7 +176,7 @@ export class FileSystem {
 
 	/** Every operation that QOM has no counterpart of: create, mkdir, chmod... */
 	refuse(operation: string, path: string): Promise<never> {
-		return this.#recorded(operation, path, async () => {
+		return this.#serve(operation, path, async () => {
 			this.#checkWritable();
 			throw notPossible();
 		});
@@ -169,6 +185,22 @@ export class FileSystem {
 	async #resolve(path: string): Promise<Node> {
 		if (ControlTree.owns(path)) return this.#control.resolve(path);
 		return this.#newLinks.node(path) ?? this.#qom.resolve(path);
+	}
+
+	/** Leaves requests of the kernel for what needs no QEMU, whatever waits for it. */
+	async #admit<Result>(
+		path: string,
+		act: () => Promise<Result>,
+	): Promise<Result> {
+		if (ControlTree.owns(path) || path === rootPath) return act();
+		if (this.#waiting >= maxWaiting)
+			throw new TimeoutError(`${maxWaiting} others wait for QEMU already`);
+		this.#waiting++;
+		try {
+			return await act();
+		} finally {
+			this.#waiting--;
+		}
 	}
 
 	#openFile(number: number): OpenFile {
@@ -182,14 +214,19 @@ export class FileSystem {
 			throw new FileError("EROFS", "mounted read-only");
 	}
 
-	/** Keeps the reason of a failure, which an errno cannot carry. */
-	async #recorded<Result>(
+	/**
+	 * Does what may have to wait for QEMU, and keeps the reason of a failure, which an errno
+	 * cannot carry.
+	 *
+	 * @throws TimeoutError at once, when too many wait already
+	 */
+	async #serve<Result>(
 		operation: string,
 		path: string,
 		act: () => Promise<Result>,
 	): Promise<Result> {
 		try {
-			return await act();
+			return await this.#admit(path, act);
 		} catch (error) {
 			// A shell looks for many names that are not there.
 			if (operation === "getattr" && errnoName(error) === "ENOENT") throw error;

@@ -178,8 +178,8 @@ describe.skipIf(lacksMount)("QMP commands for", () => {
 		"%s",
 		async (ls) => {
 			await onMount(async (mounted) => {
-				// It follows the links as well: they lead to what is listed already.
 				await visit(mounted, directory);
+				// With colours it follows the links as well: to what is listed already.
 				for (const target of await linkTargets()) await visit(mounted, target);
 				const n = valuesIn(directory);
 				expect(n).toBeGreaterThan(20);
@@ -187,13 +187,14 @@ describe.skipIf(lacksMount)("QMP commands for", () => {
 				check(
 					`${ls}, cold, n=${n}`,
 					await asked(mounted, line),
-					exactly(bulk ? 1 : 1 + n),
+					// Without -l or colours for what is missing, it leaves the links alone.
+					bulk || ls.includes("-l") ? exactly(bulk ? 1 : 1 + n) : upTo(1 + n),
 				);
 			});
 		},
 	);
 
-	/** Where the links of `directory` lead. */
+	/** Where the links of `directory` lead, out of it. */
 	async function linkTargets(): Promise<string[]> {
 		const links = properties.filter(
 			({ object, type }) =>
@@ -203,7 +204,9 @@ describe.skipIf(lacksMount)("QMP commands for", () => {
 		const targets: string[] = [];
 		for (const { object: path, name: property } of links)
 			targets.push((await qmp.execute("qom-get", { path, property })).slice(1));
-		return targets.filter((target) => target !== "");
+		return targets.filter(
+			(target) => target !== "" && !target.startsWith(`${directory}/`),
+		);
 	}
 
 	it("find", async () => {
@@ -248,7 +251,10 @@ describe.skipIf(lacksMount)("QMP commands for", () => {
 				`cd "$M/machine/peripheral" && ls -l . rng0 rng0/* > /dev/null &&
 				 find . > /dev/null && cat rng0/max-bytes rng0/period > /dev/null`,
 			);
-			await asked(mounted, 'grep -r . "$M/machine/peripheral" > /dev/null');
+			await asked(
+				mounted,
+				'grep -r . "$M/machine/peripheral" > /dev/null 2>&1; true',
+			);
 		}, noPrefetching);
 		const bulkRequests = proxy.requests
 			.slice(start)
