@@ -6,7 +6,7 @@
  * on the same tree served from memory by the bare binding.
  *
  *   --typical      leave the big machine out
- *   --rounds=N     (default 5; the big machine gets fewer)
+ *   --rounds=N     (default 5; the longest workloads on the big machine get one)
  *   --json=FILE    the same figures for programs
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
@@ -256,24 +256,35 @@ async function withMachine(
 	const memoryPath = join(mounts, "memory");
 	await mkdir(path);
 	await mkdir(memoryPath);
+	console.error(`booting, and reading the whole tree for its floor`);
 	const vm = await startVirtualMachine(directory, [...args, "-S"], qemu);
 	const memory = await startMemoryMount(vm.secondSocket, memoryPath);
-	const session = await connectSession(parseAddress(vm.secondSocket), {
-		connectTimeoutMs: 30_000,
-	});
+	tearDown = async () => {
+		for (const mountpoint of [path, memoryPath])
+			await promisify(execFile)("fusermount3", ["-uz", mountpoint]).catch(
+				() => {}, // not mounted at this moment
+			);
+		memory.kill("SIGKILL");
+		await vm.stop();
+		await rm(directory, { recursive: true, force: true });
+		await rm(mounts, { recursive: true, force: true });
+	};
 	try {
-		const source = await LiveSource.create(session);
+		const session = await connectSession(parseAddress(vm.secondSocket), {
+			connectTimeoutMs: 30_000,
+		});
+		const source = new LiveSource(session);
+		await source.probe(session);
 		const mounted = new BenchMount(path);
 		await measure({ vm, session, source, mounted, memoryPath });
-	} finally {
 		await session.close();
-		memory.kill("SIGTERM");
-		await once(memory, "exit");
-		await vm.stop();
-		await rm(directory, { recursive: true });
-		await rm(mounts, { recursive: true });
+	} finally {
+		await tearDown();
 	}
 }
+
+/** Undoes what is set up at the moment. */
+let tearDown = async (): Promise<void> => {};
 
 async function measureWorkload(
 	{ vm, session, source, mounted, memoryPath }: Bench,
@@ -287,6 +298,7 @@ async function measureWorkload(
 	const memoryMs: number[] = [];
 	let floorCommands = 0;
 	let rssMb = 0;
+	console.error(`${describe.qemu} ${describe.machine}: ${workload.name}`);
 	for (let round = 0; round < rounds; round++) {
 		await mounted.mount(vm.socket);
 		await mounted.run(workload.line);
@@ -355,22 +367,29 @@ async function measureMemory({ vm, mounted }: Bench): Promise<string> {
 	const rss: number[] = [];
 	for (let count = 0; count < 10; count++) {
 		await mounted.run('find "$M"');
-		await mounted.run('ls -lR "$M"');
+		await mounted.run('ls -l "$M"/machine/unattached/device*');
 		rss.push(await mounted.rssMb());
 	}
 	await mounted.unmount();
 	return `daemon RSS over ten sweeps, MB: ${rss.map((mb) => mb.toFixed(0)).join(" ")}`;
 }
 
-function print(rows: readonly Row[]): void {
+const heading = `
+| QEMU | machine | workload | ms | floor ms | ratio | commands | floor's | bytes sent | RSS MB |
+|---|---|---|---|---|---|---|---|---|---|`;
+
+function print(row: Row): void {
 	console.log(
-		"\n| QEMU | machine | workload | ms | floor ms | ratio | commands | floor's | bytes sent | RSS MB |\n|---|---|---|---|---|---|---|---|---|---|",
+		`| ${row.qemu} | ${row.machine} | ${row.workload} | ${row.timeMs.toFixed(1)} | ${row.floorMs.toFixed(1)} | ${row.ratio.toFixed(2)} | ${row.commands} | ${row.floorCommands} | ${row.bytesSent} | ${row.rssMb.toFixed(0)} |`,
 	);
-	for (const row of rows)
-		console.log(
-			`| ${row.qemu} | ${row.machine} | ${row.workload} | ${row.timeMs.toFixed(1)} | ${row.floorMs.toFixed(1)} | ${row.ratio.toFixed(2)} | ${row.commands} | ${row.floorCommands} | ${row.bytesSent} | ${row.rssMb.toFixed(0)} |`,
-		);
 }
+
+// Ctrl-C too leaves nothing mounted or running.
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+	process.once(signal, async () => {
+		await tearDown();
+		process.exit(1);
+	});
 
 const { values: flags } = parseArgs({
 	options: {
@@ -386,36 +405,48 @@ const qemus = [defaultQemu, ...(typeof next === "string" ? [] : [next])];
 const rows: Row[] = [];
 const notes: string[] = [];
 
+async function measureMachine(
+	bench: Bench,
+	machine: string,
+	chosen: readonly Workload[],
+): Promise<void> {
+	const qemu = versionOf(bench.session);
+	for (const workload of chosen) {
+		const isLong = machine === "big" && workload.isSlow;
+		const measured = await measureWorkload(
+			bench,
+			workload,
+			isLong ? 1 : rounds,
+			{ qemu, machine },
+		);
+		for (const row of measured) print(row);
+		rows.push(...measured);
+	}
+}
+
+console.log(heading);
 for (const qemu of qemus) {
 	await withMachine(qemu, typicalMachine, async (bench) => {
+		await measureMachine(bench, "typical", workloads);
 		const version = versionOf(bench.session);
-		for (const workload of workloads)
-			rows.push(
-				...(await measureWorkload(bench, workload, rounds, {
-					qemu: version,
-					machine: "typical",
-				})),
-			);
 		notes.push(`${version} typical: ${await measureCatDuringSweep(bench)}`);
-		notes.push(`${version} typical: ${await measureMemory(bench)}`);
 	});
 	if (flags.typical) continue;
 	await withMachine(qemu, bigMachine, async (bench) => {
-		const version = versionOf(bench.session);
-		for (const workload of workloads)
-			if (!workload.isSlow || bench.source.givesValues)
-				rows.push(
-					...(await measureWorkload(bench, workload, Math.min(rounds, 3), {
-						qemu: version,
-						machine: "big",
-					})),
-				);
-		if (bench.source.givesValues)
-			notes.push(`${version} big: ${await measureMemory(bench)}`);
+		const { givesValues } = bench.source;
+		await measureMachine(
+			bench,
+			"big",
+			// Without whole objects, a sweep of all values takes minutes.
+			workloads.filter(({ isSlow }) => givesValues || !isSlow),
+		);
+		if (givesValues)
+			notes.push(
+				`${versionOf(bench.session)} big: ${await measureMemory(bench)}`,
+			);
 	});
 }
 
-print(rows);
 console.log(`\n${notes.join("\n")}`);
 if (flags.json)
 	writeFileSync(flags.json, `${JSON.stringify({ rows, notes }, null, "\t")}\n`);

@@ -76,7 +76,8 @@ process.once("SIGTERM", () =>
 
 async function load(address: string): Promise<Map<string, MemoryNode>> {
 	const session = await connectSession(parseAddress(address));
-	const source = await LiveSource.create(session);
+	const source = new LiveSource(session);
+	await source.probe(session);
 	const found = new Map<string, MemoryNode>();
 	const text = (value: Json) =>
 		typeof value === "string" ? value : formatJson(value);

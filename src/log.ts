@@ -6,6 +6,7 @@ import createDebug from "debug";
 
 export const log = {
 	cli: createDebug("qomfs:cli"),
+	session: createDebug("qomfs:qmp:session"),
 	send: createDebug("qomfs:qmp:send"),
 	receive: createDebug("qomfs:qmp:recv"),
 	cache: createDebug("qomfs:cache"),

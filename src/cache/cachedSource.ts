@@ -52,7 +52,6 @@ const aheadListing = 32;
 const aheadReading = 8;
 
 export class CachedSource implements QomSource {
-	readonly givesValues: boolean;
 	readonly #source: QomSource;
 	readonly #options: CacheOptions;
 	readonly #now: () => number;
@@ -82,7 +81,10 @@ export class CachedSource implements QomSource {
 		this.#now = options.now ?? (() => performance.now());
 		this.#values = new ValueStore(options.valueTtlMs);
 		this.#sweep = new Sweep(options.valueTtlMs);
-		this.givesValues = source.givesValues;
+	}
+
+	get givesValues(): boolean {
+		return this.#source.givesValues;
 	}
 
 	get counters(): CacheCounters {
@@ -151,6 +153,13 @@ export class CachedSource implements QomSource {
 			if (listed === parent || isWithin(listed, path))
 				this.#listings.delete(listed);
 		this.#forgetValues();
+	}
+
+	/** The machine is gone, and another may come. */
+	forgetAll(): void {
+		this.#forgetValues();
+		this.#listings.clear();
+		this.#descriptions.clear();
 	}
 
 	get #readsAhead(): boolean {

@@ -6,7 +6,8 @@ export interface ParsedMountOptions {
 	allowOther: boolean;
 	allowRoot: boolean;
 	defaultPermissions: boolean;
-	autoUnmount: boolean;
+	reconnect: boolean;
+	delayConnect: boolean;
 	readOnly: boolean;
 	unsafeWrites: boolean;
 	uid: number;
@@ -25,7 +26,8 @@ function defaults(): ParsedMountOptions {
 		allowOther: false,
 		allowRoot: false,
 		defaultPermissions: false,
-		autoUnmount: false,
+		reconnect: true,
+		delayConnect: false,
 		readOnly: false,
 		unsafeWrites: false,
 		uid: process.getuid?.() ?? 0,
@@ -99,9 +101,34 @@ const definitions: ReadonlyMap<string, Definition> = new Map<
 	[
 		"auto_unmount",
 		{
-			help: "unmount when the daemon dies (effective for root)",
+			help: "unmount when the daemon dies (it does so in any case)",
+			apply: () => {},
+		},
+	],
+	[
+		"reconnect",
+		{
+			help: "when QEMU goes away, wait for it (default)",
 			apply: (options) => {
-				options.autoUnmount = true;
+				options.reconnect = true;
+			},
+		},
+	],
+	[
+		"no_reconnect",
+		{
+			help: "when QEMU goes away, unmount and exit with status 1",
+			apply: (options) => {
+				options.reconnect = false;
+			},
+		},
+	],
+	[
+		"delay_connect",
+		{
+			help: "mount at once, and connect when QEMU is there",
+			apply: (options) => {
+				options.delayConnect = true;
 			},
 		},
 	],

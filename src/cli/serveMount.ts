@@ -1,15 +1,15 @@
-/** Puts the rooms together: session, source, cache, trees, file system, kernel. */
+/** Puts the rooms together: connection, source, cache, trees, file system, kernel. */
 import { CachedSource } from "../cache/cachedSource.ts";
-import { QomError } from "../errors.ts";
+import { CommandError, MountError, type QomfsError } from "../errors.ts";
 import { type Departure, type MountHandle, mount } from "../fuse/mount.ts";
 import { prepareMountpoint } from "../fuse/mountpoint.ts";
 import type { Json } from "../json.ts";
 import { type Address, formatAddress } from "../qmp/address.ts";
-import type { QemuVersion } from "../qmp/messages.ts";
+import { Connection } from "../qmp/connection.ts";
+import type { QemuVersion, QmpEvent } from "../qmp/messages.ts";
 import { connectSession, type QmpSession } from "../qmp/session.ts";
 import { LiveSource } from "../qom/live.ts";
-import type { QomSource } from "../qom/source.ts";
-import { ControlTree, type StatusReport } from "../vfs/controlTree.ts";
+import { ControlTree } from "../vfs/controlTree.ts";
 import { ErrorLog } from "../vfs/errorLog.ts";
 import { FileSystem } from "../vfs/filesystem.ts";
 import { QomTree } from "../vfs/qomTree.ts";
@@ -27,7 +27,11 @@ export interface ServedMount {
 	readonly mountpoint: string;
 	/** What is mounted, for people. */
 	readonly title: string;
-	/** Resolves when it is unmounted, by us or from outside, and all is closed. */
+	/**
+	 * Resolves when it is unmounted, by us or from outside, and all is closed.
+	 *
+	 * @throws MountError when the machine was lost and it must not reconnect
+	 */
 	readonly ended: Promise<void>;
 	unmount(): Promise<Departure>;
 }
@@ -45,94 +49,151 @@ export async function serveMount({
 	options,
 }: MountRequest): Promise<ServedMount> {
 	const mountpoint = await prepareMountpoint(path);
-	const session = await connectSession(address, {
-		connectTimeoutMs: options.connectTimeoutSec * 1000,
-		timeoutMs: options.timeoutSec * 1000,
-	});
+	const machine = new Machine(address, mountpoint, options);
+	if (options.delayConnect) machine.connection.openLater();
+	else await machine.connection.open();
 	try {
-		const live = await LiveSource.create(session);
-		const cached = new CachedSource(live, {
-			listTtlMs: options.cacheTimeoutSec * 1000 * (1 - kernelShare),
-			valueTtlMs: options.valueTimeoutSec * 1000,
-		});
-		const treeOptions = {
-			readOnly: options.readOnly,
-			unsafeWrites: options.unsafeWrites,
-			mountpoint,
-			sinceMs: Date.now(),
-		};
-		const { sinceMs } = treeOptions;
-		const machine = await machineType(live);
-		const errors = new ErrorLog();
-		const status = statusReport({ session, cached, address, machine, sinceMs });
-		const fs = new FileSystem({
-			qom: new QomTree(cached, new TreePolicy(treeOptions), errors),
-			control: new ControlTree(status, errors, sinceMs),
-			errors,
-			options: treeOptions,
-		});
-		const handle = await mount(fs, mountpoint, {
+		const handle = await mount(machine.fileSystem, mountpoint, {
 			...options,
 			fsname: options.fsname ?? formatAddress(address),
 			kernelTimeoutSec: options.cacheTimeoutSec * kernelShare,
 			// One operation may need a listing and a value.
 			requestTimeoutMs: options.timeoutSec * 2000 + 5000,
 		});
-		return served(handle, session, title(session, machine));
+		return machine.serve(handle);
 	} catch (error) {
-		await session.close();
+		await machine.connection.close();
 		throw error;
 	}
 }
 
-function served(
-	handle: MountHandle,
-	session: QmpSession,
-	title: string,
-): ServedMount {
-	return {
-		mountpoint: handle.mountpoint,
-		title,
-		ended: handle.ended.then(() => session.close()),
-		unmount: () => handle.unmount(),
-	};
+/** One machine, behind everything that is made of it. */
+class Machine {
+	readonly connection: Connection;
+	readonly fileSystem: FileSystem;
+	readonly #address: Address;
+	readonly #options: ParsedMountOptions;
+	readonly #live: LiveSource;
+	readonly #cached: CachedSource;
+	readonly #policy: TreePolicy;
+	/** Why it is over, where a loss is the end. */
+	#final: QomfsError | undefined;
+	#type: Json = null;
+	#version: QemuVersion | undefined;
+	#handle: MountHandle | undefined;
+
+	constructor(
+		address: Address,
+		mountpoint: string,
+		options: ParsedMountOptions,
+	) {
+		this.#address = address;
+		this.#options = options;
+		this.connection = new Connection(
+			{
+				connect: () =>
+					connectSession(address, {
+						connectTimeoutMs: options.connectTimeoutSec * 1000,
+						timeoutMs: options.timeoutSec * 1000,
+					}),
+				reconnects: options.reconnect,
+			},
+			{
+				onConnected: (session) => this.#connected(session),
+				onLost: (reason) => this.#lose(reason),
+				onEvent: (event) => this.#noteEvent(event),
+			},
+		);
+		this.#live = new LiveSource(this.connection);
+		this.#cached = new CachedSource(this.#live, {
+			listTtlMs: options.cacheTimeoutSec * 1000 * (1 - kernelShare),
+			valueTtlMs: options.valueTimeoutSec * 1000,
+		});
+		const treeOptions = { ...options, mountpoint };
+		this.#policy = new TreePolicy(treeOptions);
+		const errors = new ErrorLog();
+		this.fileSystem = new FileSystem({
+			qom: new QomTree(this.#cached, this.#policy, errors),
+			control: new ControlTree(() => this.#status(), errors, Date.now()),
+			errors,
+			options: treeOptions,
+		});
+	}
+
+	serve(handle: MountHandle): ServedMount {
+		this.#handle = handle;
+		if (this.#final) handle.unmount();
+		return {
+			mountpoint: handle.mountpoint,
+			title: this.#title(),
+			ended: handle.ended.then(() => this.#close()),
+			unmount: () => handle.unmount(),
+		};
+	}
+
+	async #close(): Promise<void> {
+		await this.connection.close();
+		if (this.#final)
+			throw new MountError(
+				`${this.#final.message}; unmounted because of -o no_reconnect`,
+			);
+	}
+
+	async #connected(session: QmpSession): Promise<void> {
+		await this.#live.probe(session);
+		this.#type = await machineType(session);
+		this.#version = session.greeting.version;
+		this.#cached.forgetAll();
+		this.#policy.forgetMachine();
+	}
+
+	#lose(reason: QomfsError): void {
+		this.#cached.forgetAll();
+		if (this.#options.reconnect) return;
+		this.#final = reason;
+		this.#handle?.unmount();
+	}
+
+	/** QEMU announces hardly anything else about its tree. */
+	#noteEvent({ name, data }: QmpEvent): void {
+		if (name !== "DEVICE_DELETED" || typeof data.path !== "string") return;
+		this.#cached.forgetObject(data.path);
+		this.#handle?.invalidate(data.path);
+	}
+
+	#status(): { readonly [key: string]: Json } {
+		const { session, reason, counters } = this.connection;
+		return {
+			connection: session ? "connected" : "reconnecting",
+			...(!session && { reason: reason.message }),
+			source: formatAddress(this.#address),
+			qemu: this.#version ? versionText(this.#version) : null,
+			machine: this.#type,
+			since: new Date(this.#policy.sinceMs).toISOString(),
+			pid: process.pid,
+			...counters,
+			...this.#cached.counters,
+		};
+	}
+
+	#title(): string {
+		return this.#version
+			? `${this.#type ?? "a machine"} of QEMU ${versionText(this.#version)}`
+			: `whatever comes to ${formatAddress(this.#address)}`;
+	}
 }
 
 /** `pc-q35-7.2-machine`; null where there is no machine yet (`--preconfig`). */
-async function machineType(source: QomSource): Promise<Json> {
+async function machineType(session: QmpSession): Promise<Json> {
 	try {
-		return await source.get("/machine", "type");
+		return await session.execute("qom-get", {
+			path: "/machine",
+			property: "type",
+		});
 	} catch (error) {
-		if (error instanceof QomError) return null;
+		if (error instanceof CommandError) return null;
 		throw error;
 	}
-}
-
-function statusReport(parts: {
-	session: QmpSession;
-	cached: CachedSource;
-	address: Address;
-	machine: Json;
-	sinceMs: number;
-}): StatusReport {
-	let connection = "connected";
-	parts.session.ended.then((reason) => {
-		connection = reason.message;
-	});
-	return () => ({
-		connection,
-		source: formatAddress(parts.address),
-		qemu: versionText(parts.session.greeting.version),
-		machine: parts.machine,
-		since: new Date(parts.sinceMs).toISOString(),
-		pid: process.pid,
-		...parts.session.counters,
-		...parts.cached.counters,
-	});
-}
-
-function title(session: QmpSession, machine: Json): string {
-	return `${machine ?? "a machine"} of QEMU ${versionText(session.greeting.version)}`;
 }
 
 function versionText({ major, minor, micro }: QemuVersion): string {

@@ -2,7 +2,6 @@
  * The kernel's side: a FileSystem served through fuse-native. Glue without policy: promises
  * become callbacks, errors become negative errno numbers. The only importer of the binding.
  */
-import { spawnSync } from "node:child_process";
 import type Fuse from "fuse-native";
 import { MountError } from "../errors.ts";
 import { log } from "../log.ts";
@@ -10,7 +9,7 @@ import { errnoName, errnoOf } from "../vfs/errno.ts";
 import type { FileSystem } from "../vfs/filesystem.ts";
 import type { Attributes, NodeKind } from "../vfs/node.ts";
 import { unmountIdle } from "./mountpoint.ts";
-import { findMount } from "./mountTable.ts";
+import { Watchdog } from "./watchdog.ts";
 
 export interface MountOptions {
 	/** The source column of findmnt. */
@@ -26,13 +25,14 @@ export interface MountOptions {
 	readonly allowOther: boolean;
 	readonly allowRoot: boolean;
 	readonly defaultPermissions: boolean;
-	readonly autoUnmount: boolean;
 }
 
 export interface MountHandle {
 	readonly mountpoint: string;
 	/** Resolves once nothing is mounted any more, whoever ended it. */
 	readonly ended: Promise<void>;
+	/** Makes the kernel forget a name, for one that is gone. */
+	invalidate(path: string): void;
 	/** Detaches a mount that is in use: who uses it gets errors from then on. */
 	unmount(): Promise<Departure>;
 }
@@ -68,7 +68,6 @@ export async function mount(
 		allowOther: options.allowOther,
 		allowRoot: options.allowRoot,
 		defaultPermissions: options.defaultPermissions,
-		autoUnmount: options.autoUnmount,
 		onError(error, operation) {
 			// The kernel has let go: `fusermount3 -u` or `umount`, ours or from outside.
 			if ((error as NodeJS.ErrnoException).code === "EFUSELOOPEXIT")
@@ -76,22 +75,25 @@ export async function mount(
 			else log.fuse("%s: %O", operation, error);
 		},
 	});
-	await open(fuse, mountpoint);
-	// The binding does not keep the process alive, and does not unmount when it exits.
+	const watchdog = new Watchdog(mountpoint);
+	await open(fuse, mountpoint).catch((error) => {
+		watchdog.dismiss();
+		throw error;
+	});
+	// The binding does not keep the process alive.
 	const keepAlive = setInterval(() => {}, 2 ** 30);
-	const detachAtExit = () => {
-		if (findMount(mountpoint))
-			spawnSync("fusermount3", ["-uz", "--", mountpoint], { timeout: 3000 });
-	};
-	process.once("exit", detachAtExit);
 	ended.promise.then(() => {
 		clearInterval(keepAlive);
-		process.off("exit", detachAtExit);
+		watchdog.dismiss();
 	});
 	let leaving: Promise<Departure> | undefined;
 	return {
 		mountpoint,
 		ended: ended.promise,
+		invalidate(path) {
+			// Not inside a callback of the binding; what is not cached is no failure.
+			setImmediate(() => fuse.invalidateEntry(path));
+		},
 		unmount() {
 			leaving ??= leave(fuse, mountpoint, ended);
 			return leaving;

@@ -243,7 +243,7 @@ function receiveGreeting(
 ): Promise<Greeting> {
 	return new Promise((resolve, reject) => {
 		const timer = setTimeout(
-			() => reject(transport.explainSilence(timeoutMs)),
+			async () => reject(await transport.explainSilence(timeoutMs)),
 			timeoutMs,
 		);
 		transport.onMessage = (text) => {

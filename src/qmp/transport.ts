@@ -11,6 +11,7 @@ import {
 } from "../errors.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { awaitsAccept } from "./backlog.ts";
+import { findHolder } from "./holder.ts";
 import { MessageSplitter } from "./messageSplitter.ts";
 
 export interface Transport {
@@ -22,7 +23,7 @@ export interface Transport {
 	onMessage: (text: string, lengthBytes: number) => void;
 	onClose: (reason: QomfsError) => void;
 	/** Explains why nobody has spoken yet, once the owner has waited long enough. */
-	explainSilence(waitedMs: number): QomfsError;
+	explainSilence(waitedMs: number): Promise<QomfsError>;
 }
 
 /**
@@ -75,6 +76,7 @@ class SocketTransport implements Transport {
 		this.#address = address;
 		this.#socket = socket;
 		socket.setNoDelay(true);
+		socket.setKeepAlive(true, 5000); // notices a host that went without a word
 		socket.on("data", (chunk) => this.#receive(chunk));
 		socket.on("error", (cause) => {
 			this.#reason ??= new DisconnectedError(
@@ -105,7 +107,7 @@ class SocketTransport implements Transport {
 		this.#socket.destroy();
 	}
 
-	explainSilence(waitedMs: number): QomfsError {
+	async explainSilence(waitedMs: number): Promise<QomfsError> {
 		const where = formatAddress(this.#address);
 		const seconds = Math.round(waitedMs / 100) / 10;
 		if (this.#heardBytes > 0)
@@ -116,8 +118,9 @@ class SocketTransport implements Transport {
 			return new ProtocolError(
 				`${where} accepted the connection and said nothing for ${seconds} s, so it is no free QMP monitor; start QEMU with -qmp unix:PATH,server=on,wait=off`,
 			);
+		const holder = await findHolder(this.#address);
 		return new BusyError(
-			`${where} is busy: another client holds this monitor (QEMU serves one at a time); end that client, or give QEMU a second -qmp`,
+			`${where} is busy: ${holder ?? "another client"} holds this monitor (QEMU serves one at a time); end that client, or give QEMU a second -qmp`,
 		);
 	}
 

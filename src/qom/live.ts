@@ -29,23 +29,31 @@ const deadlyTypes: ReadonlySet<string> = new Set([
 ]);
 
 export class LiveSource implements QomSource {
-	readonly givesValues: boolean;
 	readonly #queue: RequestQueue;
+	#givesValues = false;
 
-	/** Asks once what QEMU can do: `qom-list-get` is there from QEMU 10.1 on. */
-	static async create(qmp: QmpExecutor): Promise<LiveSource> {
-		try {
-			await qmp.execute("qom-list-get", { paths: [] });
-			return new LiveSource(qmp, true);
-		} catch (error) {
-			if (!(error instanceof CommandError)) throw error;
-			return new LiveSource(qmp, false);
-		}
+	constructor(qmp: QmpExecutor) {
+		this.#queue = new RequestQueue(qmp);
 	}
 
-	constructor(qmp: QmpExecutor, givesValues: boolean) {
-		this.#queue = new RequestQueue(qmp);
-		this.givesValues = givesValues;
+	/** False until {@link probe} has found out. */
+	get givesValues(): boolean {
+		return this.#givesValues;
+	}
+
+	/**
+	 * Asks what QEMU can do, once for every session: `qom-list-get` is there from QEMU 10.1 on.
+	 *
+	 * @param qmp the session that is asked
+	 */
+	async probe(qmp: QmpExecutor): Promise<void> {
+		try {
+			await qmp.execute("qom-list-get", { paths: [] });
+			this.#givesValues = true;
+		} catch (error) {
+			if (!(error instanceof CommandError)) throw error;
+			this.#givesValues = false;
+		}
 	}
 
 	async list(path: QomPath): Promise<readonly PropertyInfo[]> {

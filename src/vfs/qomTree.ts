@@ -190,7 +190,7 @@ export class QomTree {
 
 	#attributes(kind: NodeKind, bits: number, size: number) {
 		const mode = kind === "symlink" ? bits : this.#policy.mode(bits);
-		return { kind, mode, size, mtimeMs: this.#policy.options.sinceMs };
+		return { kind, mode, size, mtimeMs: this.#policy.sinceMs };
 	}
 }
 

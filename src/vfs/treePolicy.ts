@@ -12,8 +12,6 @@ export interface TreeOptions {
 	readonly unsafeWrites: boolean;
 	/** Absolute path of the mount, for symlink targets that begin with it. */
 	readonly mountpoint: string;
-	/** When the machine was connected: QOM knows no times. */
-	readonly sinceMs: number;
 }
 
 /** Enough for what a user has in hand; what is forgotten is learnt again. */
@@ -26,10 +24,20 @@ export class TreePolicy {
 	/** When properties were written through the mount, by path. */
 	readonly #writtenMs = new Map<QomPath, number>();
 	/** property -> the object types in which QEMU has refused to write it. */
-	readonly #readOnly = new Map<string, Set<string>>([["type", new Set()]]);
+	readonly #readOnly = new Map<string, Set<string>>();
+	/** When the machine was connected: QOM knows no times. */
+	sinceMs = Date.now();
 
 	constructor(options: TreeOptions) {
 		this.options = options;
+	}
+
+	/** The machine is gone, and what is true of another has to be learnt anew. */
+	forgetMachine(): void {
+		this.#kinds.clear();
+		this.#readOnly.clear();
+		this.#writtenMs.clear();
+		this.sinceMs = Date.now();
 	}
 
 	/** @throws FileError EPERM */
@@ -63,7 +71,7 @@ export class TreePolicy {
 	}
 
 	mtimeMs(path: QomPath): number {
-		return this.#writtenMs.get(path) ?? this.options.sinceMs;
+		return this.#writtenMs.get(path) ?? this.sinceMs;
 	}
 
 	rememberReadOnly(objectType: string, property: string): void {
@@ -74,7 +82,7 @@ export class TreePolicy {
 
 	/** Whether some type is known in which this property cannot be written. */
 	isEverReadOnly(property: string): boolean {
-		return this.#readOnly.has(property);
+		return property === "type" || this.#readOnly.has(property);
 	}
 
 	isReadOnly(objectType: string | undefined, property: string): boolean {

@@ -14,7 +14,8 @@ describe("mount options", () => {
 			allowOther: false,
 			allowRoot: false,
 			defaultPermissions: false,
-			autoUnmount: false,
+			reconnect: true,
+			delayConnect: false,
 			readOnly: false,
 			unsafeWrites: false,
 			uid: process.getuid?.(),
@@ -33,7 +34,10 @@ describe("mount options", () => {
 		["allow_other", { allowOther: true, defaultPermissions: true }],
 		["allow_root", { allowRoot: true }],
 		["default_permissions", { defaultPermissions: true }],
-		["auto_unmount", { autoUnmount: true }],
+		["auto_unmount", {}],
+		["no_reconnect", { reconnect: false }],
+		["no_reconnect,reconnect", { reconnect: true }],
+		["delay_connect", { delayConnect: true }],
 		["uid=0,gid=65534", { uid: 0, gid: 65534 }],
 		["umask=022", { umask: 0o022 }],
 		["umask=7", { umask: 7 }],
@@ -97,7 +101,7 @@ describe("mount options", () => {
 		const names = mountOptionsHelp()
 			.split("\n")
 			.map((line) => /^ {2}([a-z_]+)(?:=[A-Z]+)? {2,}\S/.exec(line)?.[1]);
-		expect(names).toHaveLength(14);
+		expect(names).toHaveLength(17);
 		for (const name of names)
 			expect(() => parseMountOptions(`${name}=x`)).not.toThrow(
 				/unknown option/,

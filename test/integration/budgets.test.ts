@@ -59,7 +59,7 @@ describe.skipIf(lacksMount)("QMP commands for", () => {
 			.sort((a, b) => b - a);
 		const lines = rows.map(
 			({ what, commands, budget }) =>
-				`${what.padEnd(width)}  ${commands.padStart(6)}  of ${budget}`,
+				`${what.padEnd(width)}  ${commands.padStart(6)}  (budget ${budget})`,
 		);
 		console.log([`QMP commands, QEMU ${version}:`, ...lines].join("\n"));
 		await proxy?.close();
@@ -115,7 +115,7 @@ describe.skipIf(lacksMount)("QMP commands for", () => {
 		[least, most]: readonly [least: number, most: number],
 	): void {
 		const count = requests.length;
-		const budget = least === most ? `${most}` : `${least} to ${most}`;
+		const budget = least === most ? `${most}` : `<= ${most}`;
 		rows.push({ what, commands: `${count}`, budget });
 		const names = requests.map(({ command, args }) =>
 			`${command} ${args.path ?? ""} ${args.property ?? ""}`.trim(),

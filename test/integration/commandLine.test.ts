@@ -316,15 +316,19 @@ describe.skipIf(lacksMount)("qomfs", () => {
 
 		it("are few: for mounting, listing and reading", async () => {
 			mounted = await mountQomfs(vm.socket, "cache_timeout=60,value_timeout=2");
-			expect((await mounted.status()).commands).toBeLessThanOrEqual(4);
+			const { commands, qemu } = await mounted.status();
+			expect(commands).toBeLessThanOrEqual(4);
+			// From 10.1 on, values come with the listing; budgets.test.ts has the figures.
+			const [major = 0, minor = 0] = qemu.split(".").map(Number);
+			const bulk = major > 10 || (major === 10 && minor >= 1);
 			expect(await cost('ls "$M"')).toBe(1);
 			expect(await cost('ls "$M/machine"')).toBe(1);
 			expect(await cost('ls "$M/machine/peripheral"')).toBe(1);
 			expect(await cost('ls "$M/machine/peripheral"')).toBe(0);
-			expect(await cost('cat "$M/machine/peripheral/type"')).toBe(1);
+			expect(await cost('cat "$M/machine/peripheral/type"')).toBe(bulk ? 0 : 1);
 			expect(await cost('echo "$M"/machine/*')).toBe(0);
 			expect(await cost('test ! -e "$M/machine/nosuch"')).toBe(0);
-			expect(await cost('find "$M"')).toBeGreaterThan(50);
+			expect(await cost('find "$M"')).toBeGreaterThan(bulk ? 5 : 50);
 			expect(await cost('find "$M"')).toBe(0);
 			expect(await cost('find "$M" -type l -name "parent_*"')).toBe(0);
 			expect(await cost('cat "$M/machine/peripheral/rng0/max-bytes"')).toBe(1);

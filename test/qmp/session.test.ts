@@ -49,7 +49,7 @@ class FakeTransport implements Transport {
 		queueMicrotask(() => this.end(new DisconnectedError("closed")));
 	}
 
-	explainSilence(): QomfsError {
+	async explainSilence(): Promise<QomfsError> {
 		return new TimeoutError("silence");
 	}
 

@@ -1,0 +1,151 @@
+/**
+ * A connection to a monitor that outlives its sessions: QEMU may end, be killed, come back
+ * with other devices or another version. While there is no session everything fails at
+ * once; nothing that was under way is ever repeated.
+ */
+import { DisconnectedError, type QomfsError } from "../errors.ts";
+import type { Json, JsonObject } from "../json.ts";
+import { log } from "../log.ts";
+import type { QmpEvent } from "./messages.ts";
+import type { CommandOptions, QmpSession, SessionCounters } from "./session.ts";
+
+export interface ConnectionOptions {
+	/** Makes a session, or says why not. */
+	readonly connect: () => Promise<QmpSession>;
+	/** Whether to connect again after a loss. */
+	readonly reconnects: boolean;
+	/** How long to wait before the next attempt, in ms; `attempt` counts from 0. */
+	readonly delayMs?: (attempt: number) => number;
+}
+
+/** Told in this order, and no command of anybody else's is sent before `onConnected` has returned. */
+export interface ConnectionListener {
+	/** A new session; the machine may be another one. */
+	onConnected(session: QmpSession): Promise<void>;
+	onLost(reason: QomfsError): void;
+	onEvent(event: QmpEvent): void;
+}
+
+export class Connection {
+	readonly #options: ConnectionOptions;
+	readonly #delayMs: (attempt: number) => number;
+	readonly #listener: ConnectionListener;
+	#session: QmpSession | undefined;
+	/** Why there is no session. */
+	#reason: QomfsError = new DisconnectedError("not connected yet");
+	#closed = false;
+	#timer: NodeJS.Timeout | undefined;
+	#past: SessionCounters = { commands: 0, bytesSent: 0, bytesReceived: 0 };
+
+	constructor(options: ConnectionOptions, listener: ConnectionListener) {
+		this.#options = options;
+		this.#delayMs = options.delayMs ?? backOff;
+		this.#listener = listener;
+	}
+
+	/** The session, while there is one. */
+	get session(): QmpSession | undefined {
+		return this.#session;
+	}
+
+	/** Why there is none. */
+	get reason(): QomfsError {
+		return this.#reason;
+	}
+
+	/** Of all sessions together. */
+	get counters(): SessionCounters {
+		return this.#session ? sum(this.#past, this.#session.counters) : this.#past;
+	}
+
+	/**
+	 * Connects for the first time.
+	 *
+	 * @throws ConnectError, BusyError, TimeoutError
+	 */
+	async open(): Promise<void> {
+		await this.#adopt(await this.#options.connect());
+	}
+
+	/** Keeps trying, from now on. */
+	openLater(): void {
+		this.#retry(0);
+	}
+
+	/** @throws DisconnectedError at once while there is no session; else as the session does */
+	execute(
+		command: string,
+		args?: JsonObject,
+		options?: CommandOptions,
+	): Promise<Json> {
+		return this.#session
+			? this.#session.execute(command, args, options)
+			: Promise.reject(this.#reason);
+	}
+
+	async close(): Promise<void> {
+		this.#closed = true;
+		clearTimeout(this.#timer);
+		await this.#session?.close();
+	}
+
+	async #adopt(session: QmpSession): Promise<void> {
+		if (this.#closed) return session.close();
+		session.onEvent((event) => this.#listener.onEvent(event));
+		try {
+			await this.#listener.onConnected(session);
+		} catch (error) {
+			// Or the next attempt would find the monitor taken, by us.
+			await session.close();
+			throw error;
+		}
+		this.#session = session;
+		session.ended.then((reason) => this.#lost(session, reason));
+	}
+
+	#lost(session: QmpSession, reason: QomfsError): void {
+		log.session("lost: %s", reason.message);
+		this.#session = undefined;
+		this.#past = sum(this.#past, session.counters);
+		this.#reason =
+			reason instanceof DisconnectedError
+				? reason
+				: new DisconnectedError(reason.message, { cause: reason });
+		if (this.#closed) return;
+		this.#listener.onLost(this.#reason);
+		if (this.#options.reconnects) this.#retry(0);
+	}
+
+	#retry(attempt: number): void {
+		this.#timer = setTimeout(async () => {
+			try {
+				await this.#adopt(await this.#options.connect());
+				log.session("connected again");
+			} catch (error) {
+				log.session("attempt %d: %s", attempt, error);
+				this.#reason = new DisconnectedError(
+					error instanceof Error ? error.message : String(error),
+					{ cause: error },
+				);
+				if (!this.#closed) this.#retry(attempt + 1);
+			}
+		}, this.#delayMs(attempt));
+	}
+}
+
+const firstDelayMs = 100;
+const longestDelayMs = 5000;
+
+/** Doubles from 0.1 s to 5 s, give or take a quarter, so that many do not come at once. */
+function backOff(attempt: number): number {
+	const delayMs = Math.min(firstDelayMs * 2 ** attempt, longestDelayMs);
+	return delayMs * (0.75 + Math.random() / 4);
+}
+
+function sum(a: SessionCounters, b: SessionCounters): SessionCounters {
+	return {
+		commands: a.commands + b.commands,
+		bytesSent: a.bytesSent + b.bytesSent,
+		bytesReceived: a.bytesReceived + b.bytesReceived,
+	};
+}
