@@ -33,6 +33,12 @@ export interface CacheCounters {
 	readonly misses: number;
 }
 
+interface Fetch {
+	readonly done: Promise<void>;
+	/** Asked for by themselves since: what the fetch brings of them is older than what was shown. */
+	readonly overtaken: Set<QomPath>;
+}
+
 interface Listing {
 	readonly properties: Promise<readonly PropertyInfo[]>;
 	/** Paths of the children; undefined while QEMU has not answered. */
@@ -63,7 +69,7 @@ export class CachedSource implements QomSource {
 		Promise<ReadonlyMap<string, Description>>
 	>();
 	/** Whole objects on their way. */
-	readonly #fetching = new Map<QomPath, Promise<void>>();
+	readonly #fetching = new Map<QomPath, Fetch>();
 	/** Peeks on their way. A `get` takes its key out: what they bring is older than what it shows. */
 	readonly #peeking = new Map<string, Promise<Json>>();
 	/** Raised by every write: what was asked for before it is not kept after it. */
@@ -192,9 +198,11 @@ export class CachedSource implements QomSource {
 			const fetched = this.#kept(path, property, handedOut);
 			if (fetched?.value !== undefined) return unwrap(fetched.value);
 		}
-		return handedOut
-			? this.#source.get(path, property)
-			: this.#peekAtSource(path, property, key);
+		if (!handedOut) return this.#peekAtSource(path, property, key);
+		// Whatever is on its way is older than what is asked for now.
+		this.#fetching.get(path)?.overtaken.add(key);
+		this.#peeking.delete(key);
+		return this.#source.get(path, property);
 	}
 
 	async #peekAtSource(
@@ -285,7 +293,7 @@ export class CachedSource implements QomSource {
 	/** Fetches an object, and others with it if that costs no command more. */
 	#fetch(path: QomPath, others: readonly QomPath[]): Promise<void> {
 		const underWay = this.#fetching.get(path);
-		if (underWay) return underWay;
+		if (underWay) return underWay.done;
 		if (!this.#readsAhead) return this.#fetchListing(path);
 		const paths = [path, ...others.filter((other) => other !== path)];
 		log.cache("fetch %s and %d more", path, paths.length - 1);
@@ -295,13 +303,17 @@ export class CachedSource implements QomSource {
 		const listings = paths.map((path) =>
 			this.#addListing(path, propertiesOf(path, reply), sentMs),
 		);
+		const overtaken = new Set<QomPath>();
 		const done = reply
 			.then((contents) => {
 				if (generation !== this.#generation) return;
 				for (const path of paths) {
 					const object = contents.get(path);
-					if (object && "values" in object)
-						this.#values.put(path, everyValue(object), sentMs, this.#now());
+					if (!object || !("values" in object)) continue;
+					const values = everyValue(object).filter(
+						([property]) => !overtaken.has(joinPath(path, property)),
+					);
+					this.#values.put(path, values, sentMs, this.#now());
 				}
 				this.#awaited = [...this.#awaited, ...paths.slice(1)].slice(
 					-aheadListing,
@@ -309,9 +321,10 @@ export class CachedSource implements QomSource {
 			})
 			.finally(() => {
 				for (const path of paths)
-					if (this.#fetching.get(path) === done) this.#fetching.delete(path);
+					if (this.#fetching.get(path) === fetch) this.#fetching.delete(path);
 			});
-		for (const path of paths) this.#fetching.set(path, done);
+		const fetch = { done, overtaken };
+		for (const path of paths) this.#fetching.set(path, fetch);
 		done.catch(() => {}); // whoever waits for a listing or a value is told
 		return Promise.all([done, listings[0]?.properties]).then(() => {});
 	}

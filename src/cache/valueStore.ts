@@ -55,14 +55,10 @@ export class ValueStore {
 		property: string,
 		nowMs: number,
 	): StoredValue | undefined {
-		const stored = this.#objects.get(object);
+		const stored = this.#inUse(object, nowMs);
 		const entry = stored?.values.get(property);
-		if (!stored || !entry) return undefined;
-		if (nowMs - stored.usedMs >= this.#pauseMs) {
-			stored.values.clear();
+		if (!stored || !entry || nowMs - entry.fetchedMs >= maxAgeMs)
 			return undefined;
-		}
-		if (nowMs - entry.fetchedMs >= maxAgeMs) return undefined;
 		stored.usedMs = nowMs;
 		stored.usedProperty = property;
 		return entry;
@@ -81,12 +77,8 @@ export class ValueStore {
 
 	/** Whether an object has values that nobody has come for yet. */
 	has(object: QomPath, nowMs: number): boolean {
-		const stored = this.#objects.get(object);
-		return (
-			stored !== undefined &&
-			stored.values.size > 0 &&
-			nowMs - stored.usedMs < this.#pauseMs
-		);
+		const values = this.#inUse(object, nowMs)?.values.values() ?? [];
+		return [...values].some(({ fetchedMs }) => nowMs - fetchedMs < maxAgeMs);
 	}
 
 	/**
@@ -100,11 +92,8 @@ export class ValueStore {
 		property: string | undefined,
 		nowMs: number,
 	): boolean {
-		const known = this.#objects.get(object);
-		const isNeighbour =
-			known !== undefined &&
-			nowMs - known.usedMs < this.#pauseMs &&
-			known.usedProperty !== property;
+		const known = this.#inUse(object, nowMs);
+		const isNeighbour = known !== undefined && known.usedProperty !== property;
 		this.#touch(object, nowMs).usedProperty = property;
 		return isNeighbour;
 	}
@@ -112,9 +101,8 @@ export class ValueStore {
 	/** Keeps values alive that wait for a sweep which is on its way to them. */
 	keepAlive(objects: Iterable<QomPath>, nowMs: number): void {
 		for (const object of objects) {
-			const stored = this.#objects.get(object);
-			if (stored && nowMs - stored.usedMs < this.#pauseMs)
-				stored.usedMs = nowMs;
+			const stored = this.#inUse(object, nowMs);
+			if (stored) stored.usedMs = nowMs;
 		}
 	}
 
@@ -126,8 +114,16 @@ export class ValueStore {
 		this.#objects.clear();
 	}
 
+	/** What is stored of an object; after a pause it is forgotten. */
+	#inUse(object: QomPath, nowMs: number): StoredObject | undefined {
+		const stored = this.#objects.get(object);
+		if (!stored || nowMs - stored.usedMs < this.#pauseMs) return stored;
+		this.#objects.delete(object);
+		return undefined;
+	}
+
 	#touch(object: QomPath, nowMs: number): StoredObject {
-		const stored = this.#objects.get(object) ?? {
+		const stored = this.#inUse(object, nowMs) ?? {
 			values: new Map(),
 			usedMs: nowMs,
 			usedProperty: undefined,

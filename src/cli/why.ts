@@ -12,19 +12,19 @@ export async function runWhy(path: string): Promise<void> {
 	if (mountpoint === undefined)
 		throw new MountError(`${path}: not in a qomfs mount`);
 	const log = await readFile(join(mountpoint, ".qomfs/errors"), "utf8");
-	const failure = log
+	const failures = log
 		.trimEnd()
 		.split("\n")
 		.filter((line) => line !== "")
-		.map((line) => JSON.parse(line) as Failure)
-		.findLast(({ path }) => isOnTheWay(join(mountpoint, path), file));
+		.map((line) => JSON.parse(line) as Failure);
+	const failure =
+		failures.findLast(({ path }) => join(mountpoint, path) === file) ??
+		// A file whose directory could not be looked up was not reached at all.
+		failures.findLast(({ path }) =>
+			file.startsWith(`${join(mountpoint, path)}/`),
+		);
 	if (!failure) throw new MountError(`${path}: nothing has failed here lately`);
 	process.stdout.write(`${explain(failure)}\n`);
-}
-
-/** A file whose directory cannot be looked up is not reached at all. */
-function isOnTheWay(failed: string, file: string): boolean {
-	return failed === file || file.startsWith(`${failed}/`);
 }
 
 function explain({ time, operation, errno, desc, ...rest }: Failure): string {

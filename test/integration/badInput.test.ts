@@ -260,7 +260,7 @@ describe("a command line", () => {
 		[["mount"], /missing.*'source'.*--help/],
 		[["umount"], /missing.*'mountpoint'.*--help/],
 		[["umount", "--force", "."], /'--force'.*--help/],
-		[["no-address", "."], /write \/path\/to\/qmp\.sock or HOST:PORT/],
+		[["host:port", "."], /write \/path\/to\/qmp\.sock or HOST:PORT/],
 		[["host:99999", "."], /write \/path\/to\/qmp\.sock or HOST:PORT/],
 		[["unix:", "."], /write unix:PATH/],
 		[[`/${"x".repeat(200)}`, "."], /longer than the 107.*symlink/],
@@ -420,7 +420,7 @@ describe.skipIf(lacksQemu)("a QEMU", () => {
 			expectRefusal(
 				finished,
 				4,
-				/is busy: another client holds this monitor.*(second|another) -qmp/,
+				/is busy: (another client|pid \d+ \(.+\)) holds this monitor.*second -qmp/,
 			);
 			expect(finished.stderr).toContain(source);
 			expect(tookMs).toBeGreaterThan(900);

@@ -196,13 +196,12 @@ describe.skipIf(lacksMount)("qomfs", () => {
 			expect(await box.leftovers()).toEqual([]);
 		});
 
-		it("clears a mount whose daemon was killed", async () => {
+		it("has nothing to do where the daemon was killed: no dead mount stays", async () => {
 			await box.qomfs([vm.socket, box.mountpoint]);
 			const pid = await daemonPid();
 			process.kill(pid, "SIGKILL");
 			await gone(pid);
-			expect(await box.qomfs(["umount", box.mountpoint])).toEqual(silent);
-			expect(await box.leftovers()).toEqual([]);
+			await expect.poll(() => box.leftovers()).toEqual([]);
 		});
 	});
 
