@@ -8,7 +8,7 @@
 import { QomError, QomfsError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { log } from "../log.ts";
-import { joinPath, type QomPath, splitPath } from "../qom/path.ts";
+import { joinPath, type QomPath, rootPath, splitPath } from "../qom/path.ts";
 import type {
 	Description,
 	ObjectContents,
@@ -56,6 +56,8 @@ const maxListings = 10_000;
  */
 const aheadListing = 32;
 const aheadReading = 8;
+/** Where each is a command of its own: enough to keep QEMU busy, and little to ask in vain. */
+const aheadAlone = 4;
 
 export class CachedSource implements QomSource {
 	readonly #source: QomSource;
@@ -98,16 +100,22 @@ export class CachedSource implements QomSource {
 	}
 
 	async list(path: QomPath, wholly = false): Promise<readonly PropertyInfo[]> {
-		if (wholly && this.#readsAhead) this.#enter(path);
+		const isSwept = wholly && this.#options.valueTtlMs > 0;
+		if (isSwept) this.#enter(path);
 		const kept = this.#freshListing(path);
-		if (kept) {
-			this.#hits++;
-			return kept.properties;
+		if (kept) this.#hits++;
+		else {
+			this.#misses++;
+			// A failure is the listing's own, and awaited there.
+			this.#fetch(path, isSwept ? this.#unlistedAhead() : []).catch(() => {});
 		}
-		this.#misses++;
-		// A failure is the listing's own, and awaited there.
-		this.#fetch(path, wholly ? this.#unlistedAhead() : []).catch(() => {});
-		return (this.#listings.get(path) as Listing).properties;
+		const { properties } = kept ?? (this.#listings.get(path) as Listing);
+		if (isSwept && !this.givesValues)
+			properties.then(
+				() => this.#listAhead(),
+				() => {},
+			);
+		return properties;
 	}
 
 	async get(path: QomPath, property: string): Promise<Json> {
@@ -275,19 +283,41 @@ export class CachedSource implements QomSource {
 		return this.#ahead(aheadReading, (path) => !this.#values.has(path, nowMs));
 	}
 
-	/** Directories that a sweep has before it, in its order, as far as they are known. */
 	#ahead(most: number, isWanted: (path: QomPath) => boolean): QomPath[] {
 		const found: QomPath[] = [];
-		const walk = (path: QomPath): void => {
-			if (!this.#sweep.hasVisited(path) && isWanted(path)) found.push(path);
-			for (const child of this.#freshListing(path)?.children ?? []) {
-				if (found.length >= most) return;
-				walk(child);
-			}
-		};
-		if (this.#sweep.isRecognised && this.#sweep.isAlive(this.#now()))
-			walk(this.#sweep.root);
+		for (const path of this.#comingUp()) {
+			if (found.length >= most) break;
+			if (isWanted(path)) found.push(path);
+		}
 		return found;
+	}
+
+	/** One listing is one command: the next are asked for while the sweep is busy with this one. */
+	#listAhead(): void {
+		let lead = 0;
+		for (const path of this.#comingUp()) {
+			if (lead++ >= aheadAlone) break;
+			if (!this.#freshListing(path)) this.#fetchListing(path).catch(() => {});
+		}
+	}
+
+	/** The directories that a sweep has before it, in its order, as far as they are known. */
+	*#comingUp(): Generator<QomPath> {
+		const { current, root } = this.#sweep;
+		if (current === undefined || !this.#sweep.isRecognised) return;
+		for (let path = current; ; [path] = splitPath(path)) {
+			for (const child of this.#freshListing(path)?.children ?? [])
+				yield* this.#unvisited(child);
+			if (path === root || path === rootPath) return;
+		}
+	}
+
+	/** A directory and those below it; what was visited is done, or on the way to where the sweep is. */
+	*#unvisited(path: QomPath): Generator<QomPath> {
+		if (this.#sweep.hasVisited(path)) return;
+		yield path;
+		for (const child of this.#freshListing(path)?.children ?? [])
+			yield* this.#unvisited(child);
 	}
 
 	/** Fetches an object, and others with it if that costs no command more. */
