@@ -67,6 +67,16 @@ function build(root: string): string | undefined {
 	return undefined;
 }
 
+/** Adds the ARM machines to a root, if they are not there yet; without them their tests are skipped. */
+export function installArm(root: string): void {
+	if (existsSync(join(root, "usr/bin/qemu-system-aarch64"))) return;
+	const install = ["install", "-y", "-qq", "--no-install-recommends"];
+	spawnSync("chroot", [root, "apt-get", ...install, "qemu-system-arm"], {
+		stdio: ["ignore", "ignore", "ignore"],
+		env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+	});
+}
+
 /** Where this machine's own packages come from. */
 function debianMirror(): string | undefined {
 	if (!/^ID=debian$/m.test(readFileSync("/etc/os-release", "utf8")))

@@ -50,6 +50,7 @@ async function run(missing: Map<string, string>): Promise<Report | undefined> {
 			join(project, "node_modules/vitest/vitest.mjs"),
 			...["run", "--root", project],
 			...["--config", join(project, "test/vitest.config.ts")],
+			"--configLoader=native", // the bundling one writes into the project
 			...["--reporter=default", "--reporter=json"],
 			`--outputFile.json=${reportFile}`,
 			...process.argv.slice(2),

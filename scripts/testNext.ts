@@ -1,9 +1,10 @@
 /**
- * `npm run test:qemu-next`: the integration tests on a QEMU >= 11. `-- --smoke` runs those
- * that differ most between versions. Whatever else stands there goes to the test runner.
+ * `npm run test:qemu-next`: the integration tests on a QEMU >= 11, and on a machine of
+ * another architecture. `-- --smoke` runs those that differ most between versions.
+ * Whatever else stands there goes to the test runner.
  */
 import { spawnSync } from "node:child_process";
-import { findQemuNext } from "./qemuNext.ts";
+import { findQemuNext, installArm } from "./qemuNext.ts";
 
 const smoke = ["tree", "budgets", "write"];
 
@@ -17,6 +18,7 @@ if (typeof qemu === "string") {
 	console.log("0 passed, 0 failed, 0 skipped");
 	if (process.env.QOMFS_REQUIRE?.includes("qemu-next")) process.exitCode = 1;
 } else {
+	if (qemu.root && !args.includes("--smoke")) installArm(qemu.root);
 	const { status } = spawnSync(
 		process.execPath,
 		[

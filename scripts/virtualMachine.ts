@@ -35,6 +35,13 @@ export const defaultQemu: Qemu = process.env.QOMFS_QEMU_ROOT
 	? qemuIn(process.env.QOMFS_QEMU_ROOT)
 	: { command: [process.env.QOMFS_QEMU ?? "qemu-system-x86_64"], root: "" };
 
+/** Another program beside the default QEMU, if it is there. */
+export function otherProgram(name: string): Qemu | undefined {
+	const { root } = defaultQemu;
+	if (!existsSync(join(root, "/usr/bin", name))) return undefined;
+	return { command: root ? ["chroot", root, name] : [name], root };
+}
+
 /** A new directory for a machine's sockets, where its QEMU can reach it. */
 export function machineDirectory(qemu: Qemu = defaultQemu): Promise<string> {
 	return mkdtemp(join(qemu.root, tmpdir(), "qomfs-vm-"));
@@ -63,6 +70,14 @@ export const typicalMachine: readonly string[] = [
 	...smallMachine,
 	...["-device", "usb-tablet,id=tablet,bus=xhci.0"],
 	...["-device", "virtio-rng-pci,id=rng1,bus=rp0"],
+];
+
+/** A machine of another architecture, with no firmware: about 620 objects. */
+export const armMachine: readonly string[] = [
+	...["-M", "virt", "-cpu", "cortex-a57", "-m", "128", "-smp", "2"],
+	...["-object", "iothread,id=io0", "-object", "secret,id=sec0,data=hello"],
+	...["-device", "virtio-rng-pci,id=rng0"],
+	...["-netdev", "user,id=nd0", "-device", "virtio-net-pci,id=net0,netdev=nd0"],
 ];
 
 /** About 2,500 objects and 55,000 properties. */
@@ -125,8 +140,10 @@ export async function startVirtualMachine(
 	});
 	const ended = exited.then(() => "ended" as const);
 	while ((await Promise.race([ended, listens(secondSocket)])) !== true) {
-		if (child.exitCode !== null || child.pid === undefined)
+		if (child.exitCode !== null || child.pid === undefined) {
+			await exited;
 			throw new Error(`${program} did not start: ${said.trim()}`);
+		}
 		await sleep(20);
 	}
 	return {

@@ -11,16 +11,24 @@ import { runWhy } from "./why.ts";
 
 /** Runs one command line (without `node` and the script) and returns its exit status. */
 export async function main(args: readonly string[]): Promise<ExitStatus> {
+	process.once("uncaughtException", (error) => {
+		report(error);
+		process.exit(exitStatus.refused); // the watchdog unmounts
+	});
 	try {
 		await createProgram().parseAsync(args, { from: "user" });
 		return exitStatus.done;
 	} catch (error) {
 		if (error instanceof CommanderError)
 			return error.exitCode === 0 ? exitStatus.done : exitStatus.usage;
-		process.stderr.write(`qomfs: ${oneLine(error)}\n`);
-		log.cli("%O", error);
+		report(error);
 		return statusOf(error);
 	}
+}
+
+function report(error: unknown): void {
+	process.stderr.write(`qomfs: ${oneLine(error)}\n`);
+	log.cli("%O", error);
 }
 
 function createProgram(): Command {

@@ -3,22 +3,22 @@ import { closest, distance } from "fastest-levenshtein";
 import { UsageError } from "../errors.ts";
 
 export interface ParsedMountOptions {
-	allowOther: boolean;
-	allowRoot: boolean;
-	defaultPermissions: boolean;
-	reconnect: boolean;
-	delayConnect: boolean;
-	readOnly: boolean;
-	unsafeWrites: boolean;
-	uid: number;
-	gid: number;
-	umask: number;
+	readonly allowOther: boolean;
+	readonly allowRoot: boolean;
+	readonly defaultPermissions: boolean;
+	readonly reconnect: boolean;
+	readonly delayConnect: boolean;
+	readonly readOnly: boolean;
+	readonly unsafeWrites: boolean;
+	readonly uid: number;
+	readonly gid: number;
+	readonly umask: number;
 	/** Undefined: the source's address. */
-	fsname: string | undefined;
-	cacheTimeoutSec: number;
-	valueTimeoutSec: number;
-	timeoutSec: number;
-	connectTimeoutSec: number;
+	readonly fsname: string | undefined;
+	readonly cacheTimeoutSec: number;
+	readonly valueTimeoutSec: number;
+	readonly timeoutSec: number;
+	readonly connectTimeoutSec: number;
 }
 
 function defaults(): ParsedMountOptions {
@@ -45,174 +45,93 @@ interface Definition {
 	readonly help: string;
 	/** The name of its value; without one it is a switch. */
 	readonly value?: string;
-	readonly apply: (options: ParsedMountOptions, value: string) => void;
+	/** What it sets. */
+	readonly read: (value: string, name: string) => Partial<ParsedMountOptions>;
 }
 
-const definitions: ReadonlyMap<string, Definition> = new Map<
-	string,
-	Definition
->([
-	[
-		"ro",
-		{
-			help: "read-only",
-			apply: (options) => {
-				options.readOnly = true;
-			},
-		},
-	],
-	[
-		"unsafe_writes",
-		{
-			help: "allow writes that can crash the machine or cut the session",
-			apply: (options) => {
-				options.unsafeWrites = true;
-			},
-		},
-	],
-	[
-		"allow_other",
-		{
-			help: "let other users in, by permissions (needs user_allow_other in /etc/fuse.conf)",
-			apply: (options) => {
-				options.allowOther = true;
-				options.defaultPermissions = true;
-			},
-		},
-	],
-	[
-		"allow_root",
-		{
-			help: "let root in (needs user_allow_other in /etc/fuse.conf)",
-			apply: (options) => {
-				options.allowRoot = true;
-			},
-		},
-	],
-	[
-		"default_permissions",
-		{
-			help: "let the kernel check permissions",
-			apply: (options) => {
-				options.defaultPermissions = true;
-			},
-		},
-	],
-	[
-		"auto_unmount",
-		{
-			help: "unmount when the daemon dies (it does so in any case)",
-			apply: () => {},
-		},
-	],
-	[
-		"reconnect",
-		{
-			help: "when QEMU goes away, wait for it (default)",
-			apply: (options) => {
-				options.reconnect = true;
-			},
-		},
-	],
-	[
-		"no_reconnect",
-		{
-			help: "when QEMU goes away, unmount and exit with status 1",
-			apply: (options) => {
-				options.reconnect = false;
-			},
-		},
-	],
-	[
-		"delay_connect",
-		{
-			help: "mount at once, and connect when QEMU is there",
-			apply: (options) => {
-				options.delayConnect = true;
-			},
-		},
-	],
-	[
-		"uid",
-		{
-			value: "N",
-			help: "owner of everything (default: you)",
-			apply: (options, value) => {
-				options.uid = wholeNumber("uid", value, /^\d+$/, 10);
-			},
-		},
-	],
-	[
-		"gid",
-		{
-			value: "N",
-			help: "group of everything (default: yours)",
-			apply: (options, value) => {
-				options.gid = wholeNumber("gid", value, /^\d+$/, 10);
-			},
-		},
-	],
-	[
-		"umask",
-		{
-			value: "MODE",
-			help: "permission bits to take away, octal",
-			apply: (options, value) => {
-				options.umask = wholeNumber("umask", value, /^[0-7]{1,4}$/, 8);
-			},
-		},
-	],
-	[
-		"fsname",
-		{
-			value: "NAME",
-			help: "source shown by findmnt (default: SOURCE)",
-			apply: (options, value) => {
-				options.fsname = value;
-			},
-		},
-	],
-	[
-		"cache_timeout",
-		{
-			value: "SEC",
-			help: "how old a listing may be (default 1)",
-			apply: (options, value) => {
-				options.cacheTimeoutSec = seconds("cache_timeout", value);
-			},
-		},
-	],
-	[
-		"value_timeout",
-		{
-			value: "SEC",
-			help: "how long a value fetched for a size waits for its open (default 0.1)",
-			apply: (options, value) => {
-				options.valueTimeoutSec = seconds("value_timeout", value);
-			},
-		},
-	],
-	[
-		"timeout",
-		{
-			value: "SEC",
-			help: "how long QEMU may take for one command (default 10)",
-			apply: (options, value) => {
-				options.timeoutSec = positiveSeconds("timeout", value);
-			},
-		},
-	],
-	[
-		"connect_timeout",
-		{
-			value: "SEC",
-			help: "how long connecting may take (default 3)",
-			apply: (options, value) => {
-				options.connectTimeoutSec = positiveSeconds("connect_timeout", value);
-			},
-		},
-	],
-]);
+function definition(
+	help: string,
+	read: Definition["read"],
+	value?: string,
+): Definition {
+	return { help, read, ...(value && { value }) };
+}
+
+const definitions = new Map<string, Definition>(
+	Object.entries({
+		ro: definition("read-only", () => ({ readOnly: true })),
+		unsafe_writes: definition(
+			"allow writes that can crash the machine or cut the session",
+			() => ({ unsafeWrites: true }),
+		),
+		allow_other: definition(
+			"let other users in, by permissions (needs user_allow_other in /etc/fuse.conf)",
+			() => ({ allowOther: true, defaultPermissions: true }),
+		),
+		allow_root: definition(
+			"let root in (needs user_allow_other in /etc/fuse.conf)",
+			() => ({ allowRoot: true }),
+		),
+		default_permissions: definition("let the kernel check permissions", () => ({
+			defaultPermissions: true,
+		})),
+		auto_unmount: definition(
+			"unmount when the daemon dies (it does so in any case)",
+			() => ({}),
+		),
+		reconnect: definition("when QEMU goes away, wait for it (default)", () => ({
+			reconnect: true,
+		})),
+		no_reconnect: definition(
+			"when QEMU goes away, unmount and exit with status 1",
+			() => ({ reconnect: false }),
+		),
+		delay_connect: definition(
+			"mount at once, and connect when QEMU is there",
+			() => ({ delayConnect: true }),
+		),
+		uid: definition(
+			"owner of everything (default: you)",
+			(value, name) => ({ uid: wholeNumber(name, value, /^\d+$/, 10) }),
+			"N",
+		),
+		gid: definition(
+			"group of everything (default: yours)",
+			(value, name) => ({ gid: wholeNumber(name, value, /^\d+$/, 10) }),
+			"N",
+		),
+		umask: definition(
+			"permission bits to take away, octal",
+			(value, name) => ({ umask: wholeNumber(name, value, /^[0-7]{1,4}$/, 8) }),
+			"MODE",
+		),
+		fsname: definition(
+			"source shown by findmnt (default: SOURCE)",
+			(fsname) => ({ fsname }),
+			"NAME",
+		),
+		cache_timeout: definition(
+			"how old a listing may be (default 1)",
+			(value, name) => ({ cacheTimeoutSec: seconds(name, value) }),
+			"SEC",
+		),
+		value_timeout: definition(
+			"how long a value fetched for a size waits for its open (default 0.1)",
+			(value, name) => ({ valueTimeoutSec: seconds(name, value) }),
+			"SEC",
+		),
+		timeout: definition(
+			"how long QEMU may take for one command (default 10)",
+			(value, name) => ({ timeoutSec: positiveSeconds(name, value) }),
+			"SEC",
+		),
+		connect_timeout: definition(
+			"how long connecting may take (default 3)",
+			(value, name) => ({ connectTimeoutSec: positiveSeconds(name, value) }),
+			"SEC",
+		),
+	}),
+);
 
 /** What mount(8) and fstab(5) add on their own, for others to read. */
 const ignored =
@@ -259,7 +178,7 @@ function applyOption(
 		);
 	if (!definition.value && rest.length > 0)
 		throw new UsageError(`-o ${name} takes no value`);
-	definition.apply(options, rest.join("="));
+	Object.assign(options, definition.read(rest.join("="), name));
 }
 
 function unknownOption(name: string): UsageError {

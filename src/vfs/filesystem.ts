@@ -158,7 +158,7 @@ export class FileSystem {
 		// The kernel asks for security.capability before every write.
 		if (!name.startsWith(xattrPrefix)) return undefined;
 		return this.#serve("getxattr", path, async () =>
-			(await this.#resolve(path)).xattrs?.get(name),
+			(await this.#resolve(path)).xattrs?.().get(name),
 		);
 	}
 
@@ -166,7 +166,7 @@ export class FileSystem {
 		return this.#serve(
 			"listxattr",
 			path,
-			async () => (await this.#resolve(path)).xattrs?.names() ?? [],
+			async () => (await this.#resolve(path)).xattrs?.().names() ?? [],
 		);
 	}
 
@@ -187,22 +187,6 @@ export class FileSystem {
 		return this.#newLinks.node(path) ?? this.#qom.resolve(path);
 	}
 
-	/** Leaves requests of the kernel for what needs no QEMU, whatever waits for it. */
-	async #admit<Result>(
-		path: string,
-		act: () => Promise<Result>,
-	): Promise<Result> {
-		if (ControlTree.owns(path) || path === rootPath) return act();
-		if (this.#waiting >= maxWaiting)
-			throw new TimeoutError(`${maxWaiting} others wait for QEMU already`);
-		this.#waiting++;
-		try {
-			return await act();
-		} finally {
-			this.#waiting--;
-		}
-	}
-
 	#openFile(number: number): OpenFile {
 		const file = this.#open.get(number);
 		if (!file) throw new FileError("EBADF", `handle ${number} is not open`);
@@ -216,7 +200,7 @@ export class FileSystem {
 
 	/**
 	 * Does what may have to wait for QEMU, and keeps the reason of a failure, which an errno
-	 * cannot carry.
+	 * cannot carry. Some requests of the kernel are left for what needs no QEMU, whatever waits.
 	 *
 	 * @throws TimeoutError at once, when too many wait already
 	 */
@@ -225,8 +209,12 @@ export class FileSystem {
 		path: string,
 		act: () => Promise<Result>,
 	): Promise<Result> {
+		if (ControlTree.owns(path) || path === rootPath) return act();
+		this.#waiting++;
 		try {
-			return await this.#admit(path, act);
+			if (this.#waiting > maxWaiting)
+				throw new TimeoutError(`${maxWaiting} others wait for QEMU already`);
+			return await act();
 		} catch (error) {
 			// A shell looks for many names that are not there.
 			if (operation === "getattr" && errnoName(error) === "ENOENT") throw error;
@@ -234,6 +222,8 @@ export class FileSystem {
 			const isSecret = await this.#qom.isSecret(path).catch(() => true);
 			this.#errors.record(operation, path, error, isSecret);
 			throw error;
+		} finally {
+			this.#waiting--;
 		}
 	}
 }

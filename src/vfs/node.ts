@@ -20,8 +20,8 @@ export interface Entry {
 interface NodeBase {
 	/** @param openSize size of the bytes that an open handle shows, which need not be asked for */
 	attributes(openSize?: number): Promise<Attributes>;
-	/** Extended attributes by name; undefined where there are none. */
-	readonly xattrs?: Xattrs;
+	/** Extended attributes; undefined where there are none. */
+	xattrs?(): Xattrs;
 }
 
 export interface Xattrs {

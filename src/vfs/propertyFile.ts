@@ -23,7 +23,7 @@ import { WriteAssembler } from "./writeAssembler.ts";
 
 export class PropertyFile implements File {
 	readonly kind = "file";
-	readonly xattrs: Xattrs;
+	readonly xattrs: () => Xattrs;
 	readonly #source: QomSource;
 	readonly #policy: TreePolicy;
 	readonly #object: QomPath;
@@ -38,7 +38,7 @@ export class PropertyFile implements File {
 		info: PropertyInfo;
 		/** Type of the object; asked for only where it matters. */
 		objectType: () => Promise<string | undefined>;
-		xattrs: Xattrs;
+		xattrs: () => Xattrs;
 	}) {
 		this.#source = parts.source;
 		this.#policy = parts.policy;

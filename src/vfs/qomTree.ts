@@ -75,7 +75,7 @@ export class QomTree {
 					object,
 					info,
 					objectType: () => this.#typeOf(object),
-					xattrs: this.#propertyXattrs(object, info),
+					xattrs: () => this.#propertyXattrs(object, info),
 				});
 		}
 	}
@@ -108,7 +108,7 @@ export class QomTree {
 			kind: "directory",
 			attributes: async () => this.#attributes("directory", 0o755, 0),
 			entries: async () => entriesOf(await this.#source.list(path, true)),
-			xattrs: this.#objectXattrs(path),
+			xattrs: () => this.#objectXattrs(path),
 		};
 	}
 

@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+	defaultQemu,
 	machineDirectory,
+	type Qemu,
 	smallMachine,
 	startVirtualMachine,
 	type VirtualMachine,
@@ -113,9 +115,10 @@ export interface TestMachine extends VirtualMachine {
 /** Boots the small machine; paused, so that nothing changes by itself. */
 export async function startTestMachine(
 	args: readonly string[] = [...smallMachine, "-S"],
+	qemu: Qemu = defaultQemu,
 ): Promise<TestMachine> {
-	const directory = await machineDirectory();
-	const vm = await startVirtualMachine(directory, args);
+	const directory = await machineDirectory(qemu);
+	const vm = await startVirtualMachine(directory, args, qemu);
 	return {
 		...vm,
 		directory,
