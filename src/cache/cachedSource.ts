@@ -377,8 +377,8 @@ export class CachedSource implements QomSource {
 		};
 		this.#listings.delete(path);
 		this.#listings.set(path, listing);
-		for (const oldest of this.#listings.keys()) {
-			if (this.#listings.size <= maxListings) break;
+		for (const [oldest, { expiresMs }] of this.#listings) {
+			if (expiresMs > sentMs && this.#listings.size <= maxListings) break;
 			this.#listings.delete(oldest);
 		}
 		properties.then(

@@ -131,9 +131,12 @@ export class ValueStore {
 		stored.usedMs = nowMs;
 		this.#objects.delete(object);
 		this.#objects.set(object, stored);
-		const [oldest] = this.#objects.keys();
-		if (this.#objects.size > maxObjects && oldest !== undefined)
+		for (const [oldest, { usedMs }] of this.#objects) {
+			const isOver = nowMs - usedMs >= this.#pauseMs;
+			if (oldest === object || (!isOver && this.#objects.size <= maxObjects))
+				break;
 			this.#objects.delete(oldest);
+		}
 		return stored;
 	}
 }

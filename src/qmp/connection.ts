@@ -34,6 +34,8 @@ export class Connection {
 	/** Why there is no session. */
 	#reason: QomfsError = new DisconnectedError("not connected yet");
 	#closed = false;
+	/** Since a session lasted. */
+	#attempt = 0;
 	#timer: NodeJS.Timeout | undefined;
 	#past: SessionCounters = { commands: 0, bytesSent: 0, bytesReceived: 0 };
 
@@ -69,7 +71,7 @@ export class Connection {
 
 	/** Keeps trying, from now on. */
 	openLater(): void {
-		this.#retry(0);
+		this.#retry();
 	}
 
 	/** @throws DisconnectedError at once while there is no session; else as the session does */
@@ -99,8 +101,14 @@ export class Connection {
 			await session.close();
 			throw error;
 		}
+		if (this.#closed) return session.close();
 		this.#session = session;
-		session.ended.then((reason) => this.#lost(session, reason));
+		const sinceMs = performance.now();
+		session.ended.then((reason) => {
+			// One that ends as soon as it has begun is no reason to come back at once.
+			if (performance.now() - sinceMs >= longestDelayMs) this.#attempt = 0;
+			this.#lost(session, reason);
+		});
 	}
 
 	#lost(session: QmpSession, reason: QomfsError): void {
@@ -113,10 +121,11 @@ export class Connection {
 				: new DisconnectedError(reason.message, { cause: reason });
 		if (this.#closed) return;
 		this.#listener.onLost(this.#reason);
-		if (this.#options.reconnects) this.#retry(0);
+		if (this.#options.reconnects) this.#retry();
 	}
 
-	#retry(attempt: number): void {
+	#retry(): void {
+		const attempt = this.#attempt++;
 		this.#timer = setTimeout(async () => {
 			try {
 				await this.#adopt(await this.#options.connect());
@@ -127,7 +136,7 @@ export class Connection {
 					error instanceof Error ? error.message : String(error),
 					{ cause: error },
 				);
-				if (!this.#closed) this.#retry(attempt + 1);
+				if (!this.#closed) this.#retry();
 			}
 		}, this.#delayMs(attempt));
 	}
@@ -139,7 +148,7 @@ const longestDelayMs = 5000;
 /** Doubles from 0.1 s to 5 s, give or take a quarter, so that many do not come at once. */
 function backOff(attempt: number): number {
 	const delayMs = Math.min(firstDelayMs * 2 ** attempt, longestDelayMs);
-	return delayMs * (0.75 + Math.random() / 4);
+	return delayMs * (0.75 + Math.random() / 2);
 }
 
 function sum(a: SessionCounters, b: SessionCounters): SessionCounters {

@@ -29,7 +29,7 @@ async function unixHolder(path: string): Promise<string | undefined> {
 		const [, state, , , rowPath, , , peer] = row;
 		if (state !== "ESTAB" || rowPath !== path) continue;
 		const pid = pidIn(rows.find((other) => other[5] === peer));
-		if (pid) return pid;
+		if (pid && pid !== String(process.pid)) return pid;
 	}
 	return undefined;
 }

@@ -120,7 +120,7 @@ export class QmpSession {
 				});
 				reject(
 					new TimeoutError(
-						`${command}: no answer from QEMU within ${timeoutMs / 1000} s`,
+						`${command}: no answer from QEMU within ${Math.round(timeoutMs / 100) / 10} s`,
 					),
 				);
 			}, timeoutMs);

@@ -56,9 +56,14 @@ function openSocket(address: Address, timeoutMs: number): Promise<Socket> {
 			socket.removeAllListeners("error");
 			resolve(socket);
 		});
-		socket.once("error", (error: NodeJS.ErrnoException) => {
+		socket.once("error", async (error: NodeJS.ErrnoException) => {
 			clearTimeout(timer);
-			reject(connectError(address, error));
+			// Linux: the backlog of a unix socket is full.
+			reject(
+				error.code === "EAGAIN"
+					? await busyError(address)
+					: connectError(address, error),
+			);
 		});
 	});
 }
@@ -118,10 +123,7 @@ class SocketTransport implements Transport {
 			return new ProtocolError(
 				`${where} accepted the connection and said nothing for ${seconds} s, so it is no free QMP monitor; start QEMU with -qmp unix:PATH,server=on,wait=off`,
 			);
-		const holder = await findHolder(this.#address);
-		return new BusyError(
-			`${where} is busy: ${holder ?? "another client"} holds this monitor (QEMU serves one at a time); end that client, or give QEMU a second -qmp`,
-		);
+		return busyError(this.#address);
 	}
 
 	#receive(chunk: Buffer): void {
@@ -140,17 +142,19 @@ class SocketTransport implements Transport {
 	}
 }
 
+async function busyError(address: Address): Promise<BusyError> {
+	const holder = (await findHolder(address)) ?? "another client";
+	return new BusyError(
+		`${formatAddress(address)} is busy: ${holder} holds this monitor (QEMU serves one at a time); end that client, or give QEMU a second -qmp`,
+	);
+}
+
 function connectError(
 	address: Address,
 	cause: NodeJS.ErrnoException,
 ): ConnectError {
 	const where = formatAddress(address);
 	switch (cause.code) {
-		case "EAGAIN": // Linux: the backlog of a unix socket is full
-			return new BusyError(
-				`${where} is busy: other clients hold this monitor or wait for it; end them, or give QEMU a second -qmp`,
-				{ cause },
-			);
 		case "ENOENT":
 			return new ConnectError(
 				`${where}: no such socket; is QEMU running with -qmp unix:${where},server=on,wait=off?`,

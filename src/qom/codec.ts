@@ -116,9 +116,10 @@ function parseInteger(text: string, type: string): number | bigint | undefined {
 }
 
 function parseNumber(text: string): Json | undefined {
-	return /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text)
-		? parseJson(text)
-		: undefined;
+	if (!/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text)) return undefined;
+	if (!Number.isFinite(Number(text)))
+		throw new FileError("ERANGE", `${text}: beyond the range of a number`);
+	return parseJson(text);
 }
 
 function parseDocument(text: string): Json | typeof incomplete {

@@ -188,7 +188,17 @@ function propertyInfo(entry: Json): PropertyInfo {
 	const { name, type } = entry;
 	if (typeof name !== "string" || typeof type !== "string")
 		throw malformed("qom-list");
-	return { name, type };
+	return { name, type: shared(type) };
+}
+
+/** A machine has some hundred types, and a hundred thousand properties of them. */
+const sharedTypes = new Map<string, string>();
+
+function shared(type: string): string {
+	const known = sharedTypes.get(type);
+	if (known !== undefined) return known;
+	if (sharedTypes.size < 10_000) sharedTypes.set(type, type);
+	return type;
 }
 
 function describe(entry: JsonObject): Description {

@@ -51,6 +51,7 @@ export function isFileName(name: string): boolean {
 		name !== "." &&
 		name !== ".." &&
 		!/[/\0]/.test(name) &&
+		name.isWellFormed() &&
 		Buffer.byteLength(name) <= maxNameBytes
 	);
 }

@@ -209,10 +209,10 @@ export class FileSystem {
 		path: string,
 		act: () => Promise<Result>,
 	): Promise<Result> {
-		if (ControlTree.owns(path) || path === rootPath) return act();
-		this.#waiting++;
+		const mayWait = !ControlTree.owns(path) && path !== rootPath;
+		if (mayWait) this.#waiting++;
 		try {
-			if (this.#waiting > maxWaiting)
+			if (mayWait && this.#waiting > maxWaiting)
 				throw new TimeoutError(`${maxWaiting} others wait for QEMU already`);
 			return await act();
 		} catch (error) {
@@ -223,7 +223,7 @@ export class FileSystem {
 			this.#errors.record(operation, path, error, isSecret);
 			throw error;
 		} finally {
-			this.#waiting--;
+			if (mayWait) this.#waiting--;
 		}
 	}
 }

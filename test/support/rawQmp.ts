@@ -22,7 +22,9 @@ export class RawQmp {
 
 	private constructor(socket: Socket) {
 		this.#socket = socket;
-		createInterface({ input: socket }).on("line", (line) => {
+		const lines = createInterface({ input: socket });
+		lines.on("error", () => {}); // the socket's own, passed on
+		lines.on("line", (line) => {
 			const message = parse(line);
 			if (!("event" in message)) this.#waiting.shift()?.(message);
 		});
