@@ -145,10 +145,10 @@ export class Connection {
 const firstDelayMs = 100;
 const longestDelayMs = 5000;
 
-/** Doubles from 0.1 s to 5 s, give or take a quarter, so that many do not come at once. */
+/** Doubles from 0.1 s to 5 s, less up to a quarter, so that many do not come at once. */
 function backOff(attempt: number): number {
 	const delayMs = Math.min(firstDelayMs * 2 ** attempt, longestDelayMs);
-	return delayMs * (0.75 + Math.random() / 2);
+	return delayMs * (1 - Math.random() / 4);
 }
 
 function sum(a: SessionCounters, b: SessionCounters): SessionCounters {

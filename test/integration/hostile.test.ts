@@ -1,8 +1,3 @@
-/**
- * Peers that are no QEMU, or one gone mad: whatever they send, memory stays bounded, nothing
- * crashes or leads out of the mount, and the error is clear. Figures are printed at the end.
- */
-import { once } from "node:events";
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -289,11 +284,14 @@ describe.skipIf(lacksMount)("a peer that sends too much", () => {
 		let sentMb = 0;
 		server.trick = async (request, socket) => {
 			if (!isValue(request)) return "honest";
-			const closed = once(socket, "close");
+			const closed = new Promise((resolve) => socket.once("close", resolve));
 			socket.write(`{"id":${request.id},"return":"`);
 			for (; sentMb < 1024 && !socket.destroyed; sentMb++)
 				if (!socket.write(megabyte))
-					await Promise.race([once(socket, "drain"), closed]);
+					await Promise.race([
+						new Promise((resolve) => socket.once("drain", resolve)),
+						closed,
+					]);
 			return undefined;
 		};
 		tally.fault();
