@@ -133,6 +133,8 @@ export class PropertyFile implements File {
 
 	async #mode(): Promise<number> {
 		const { name } = this.#info;
+		if (this.#policy.isReadOnly(undefined, name))
+			return this.#policy.mode(0o444);
 		// Most names need no look at the object's type, which may cost a command.
 		if (!isSecret(undefined, name) && !this.#policy.isEverReadOnly(name))
 			return this.#policy.mode(0o644);

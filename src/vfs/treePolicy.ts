@@ -82,7 +82,7 @@ export class TreePolicy {
 
 	/** Whether some type is known in which this property cannot be written. */
 	isEverReadOnly(property: string): boolean {
-		return property === "type" || this.#readOnly.has(property);
+		return this.#readOnly.has(property);
 	}
 
 	isReadOnly(objectType: string | undefined, property: string): boolean {
