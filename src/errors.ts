@@ -80,18 +80,28 @@ export class QomError extends QomfsError {
 	readonly refusal: Refusal;
 	/** What QEMU asked for instead, when it refused a value's JSON kind: `boolean`, `uint64`... */
 	readonly expected: string | undefined;
+	/** Of the object. */
+	readonly path: string;
+	/** Undefined where the object itself was asked for. */
+	readonly property: string | undefined;
 	readonly class: ErrorClass;
 	readonly desc: string;
 
 	constructor(
 		refusal: Refusal,
 		expected: string | undefined,
-		subject: string,
+		subject: { readonly path: string; readonly property?: string | undefined },
 		cause: CommandError,
 	) {
-		super(`${subject}: ${cause.desc}`, { cause });
+		const { path, property } = subject;
+		super(
+			`${property === undefined ? path : `${path}.${property}`}: ${cause.desc}`,
+			{ cause },
+		);
 		this.refusal = refusal;
 		this.expected = expected;
+		this.path = path;
+		this.property = property;
 		this.class = cause.class;
 		this.desc = cause.desc;
 	}

@@ -60,6 +60,11 @@ const rules: readonly {
 		allowed: [leaves, /^vfs\//, /^qom\/(?!live\.ts$)/],
 	},
 	{ room: "fuse", files: /^fuse\//, allowed: [leaves, /^fuse\//, /^vfs\//] },
+	{
+		room: "machine",
+		files: /^machine\//,
+		allowed: [leaves, /^(machine|qmp|qom|cache|vfs|fuse)\//],
+	},
 	{ room: "cli and index.ts", files: /^(cli\/|index\.ts$)/, allowed: [/./] },
 ];
 

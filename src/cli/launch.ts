@@ -1,7 +1,9 @@
-/** What every launcher in `bin` calls. It imports nothing, so that an old Node gets this far. */
+/** What every launcher in `bin` calls. It imports next to nothing, so that an old Node gets this far. */
+import module from "node:module";
 
 const oldestNode: [number, number] = [22, 12];
 
+/** @param name of the command, as in `bin` */
 export async function launch(name: string): Promise<void> {
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 	const [oldestMajor, oldestMinor] = oldestNode;
@@ -12,6 +14,16 @@ export async function launch(name: string): Promise<void> {
 		process.exitCode = 1;
 		return;
 	}
+	// Compiling is most of what a command that is over in a moment does. Not in /tmp, where
+	// anybody could put code for us to run.
+	const cache = cacheDirectory();
+	if (cache) module.enableCompileCache(cache);
 	const { main } = await import("./main.ts");
-	process.exitCode = await main(process.argv.slice(2));
+	process.exitCode = await main(name, process.argv.slice(2));
+}
+
+function cacheDirectory(): string | undefined {
+	const { XDG_CACHE_HOME, HOME } = process.env;
+	if (XDG_CACHE_HOME) return `${XDG_CACHE_HOME}/qomfs/node`;
+	return HOME ? `${HOME}/.cache/qomfs/node` : undefined;
 }

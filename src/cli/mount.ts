@@ -5,48 +5,60 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { MountError, UsageError } from "../errors.ts";
-import { log } from "../log.ts";
+import { log, showEverything } from "../log.ts";
+import { type ServedMount, serveMount } from "../machine/serveMount.ts";
 import { absoluteAddress, parseAddress } from "../qmp/address.ts";
 import { ClassifiedError, type ExitStatus, statusOf } from "./exitStatus.ts";
 import { oneLine } from "./message.ts";
 import { parseMountOptions } from "./mountOptions.ts";
-import { type ServedMount, serveMount } from "./serveMount.ts";
+import { type MachineFlags, monitorOf } from "./openMachine.ts";
 
-export interface MountArguments {
-	readonly source: string;
-	readonly mountpoint: string;
-	/** What stood after `-o`, joined by commas. */
-	readonly options: string;
-	readonly place: "foreground" | "background" | "background child";
+/** What `qomfs mount` takes beside its arguments. */
+export interface MountFlags {
+	readonly foreground?: true;
+	readonly debug?: true;
+	/** What stood after each `-o`. */
+	readonly o?: readonly string[];
+	readonly backgroundChild?: true;
 }
 
 /** The child's one message: it is mounted, or why not. */
 type Readiness = { readonly failure?: { message: string; status: ExitStatus } };
 
 /** @throws QomfsError */
-export async function runMount(args: MountArguments): Promise<void> {
+export async function runMount(
+	source: string,
+	mountpoint: string,
+	flags: MountFlags,
+): Promise<void> {
+	if (flags.debug) showEverything();
 	const request = {
-		address: absoluteAddress(parseAddress(args.source)),
-		path: resolve(args.mountpoint),
-		options: parseMountOptions(args.options),
+		address: absoluteAddress(parseAddress(source)),
+		path: resolve(mountpoint),
+		settings: parseMountOptions((flags.o ?? []).join(",")),
 	};
-	switch (args.place) {
-		case "background":
-			return startInBackground();
-		case "background child":
-			return announce(serveMount(request));
-		case "foreground": {
-			const served = await serveMount(request);
-			process.stderr.write(
-				`qomfs: ${served.title} is mounted on ${served.mountpoint}; Ctrl-C unmounts\n`,
-			);
-			return untilUnmounted(served);
-		}
-	}
+	if (flags.backgroundChild) return announce(serveMount(request));
+	if (!flags.foreground && !flags.debug) return startInBackground();
+	const served = await serveMount(request);
+	process.stderr.write(
+		`qomfs: ${served.title} is mounted on ${served.mountpoint}; Ctrl-C unmounts\n`,
+	);
+	return untilUnmounted(served);
 }
 
-/** In MB, for V8: what a request leaves behind is little, and 16 would keep the daemon 50 MB larger. */
-const smallYoungGeneration = "--max-semi-space-size=4";
+/** `qom-fuse`: stays in the foreground, as it did in 2012. */
+export async function runFuse(
+	mountpoint: string,
+	flags: MountFlags & MachineFlags,
+): Promise<void> {
+	return runMount(monitorOf(flags), mountpoint, { ...flags, foreground: true });
+}
+
+/**
+ * For V8: a request leaves little behind, and it would rather let garbage grow to some 50 MB
+ * than collect it. 2 MB for what is young, and a fifth of what lives for what is not.
+ */
+const smallHeap = ["--max-semi-space-size=2", "--heap-growing-percent=20"];
 
 async function startInBackground(): Promise<void> {
 	const script = process.argv[1];
@@ -56,7 +68,7 @@ async function startInBackground(): Promise<void> {
 		process.execPath,
 		[
 			...process.execArgv,
-			smallYoungGeneration,
+			...smallHeap,
 			script,
 			"--background-child",
 			...process.argv.slice(2),

@@ -1,52 +1,17 @@
 /** `-o` options: names after mount.fuse3(8) and sshfs(1), a few of our own. */
 import { closest, distance } from "fastest-levenshtein";
 import { UsageError } from "../errors.ts";
-
-export interface ParsedMountOptions {
-	readonly allowOther: boolean;
-	readonly allowRoot: boolean;
-	readonly defaultPermissions: boolean;
-	readonly reconnect: boolean;
-	readonly delayConnect: boolean;
-	readonly readOnly: boolean;
-	readonly unsafeWrites: boolean;
-	readonly uid: number;
-	readonly gid: number;
-	readonly umask: number;
-	/** Undefined: the source's address. */
-	readonly fsname: string | undefined;
-	readonly cacheTimeoutSec: number;
-	readonly valueTimeoutSec: number;
-	readonly timeoutSec: number;
-	readonly connectTimeoutSec: number;
-}
-
-function defaults(): ParsedMountOptions {
-	return {
-		allowOther: false,
-		allowRoot: false,
-		defaultPermissions: false,
-		reconnect: true,
-		delayConnect: false,
-		readOnly: false,
-		unsafeWrites: false,
-		uid: process.getuid?.() ?? 0,
-		gid: process.getgid?.() ?? 0,
-		umask: 0,
-		fsname: undefined,
-		cacheTimeoutSec: 1,
-		valueTimeoutSec: 0.1,
-		timeoutSec: 10,
-		connectTimeoutSec: 3,
-	};
-}
+import {
+	defaultMountSettings,
+	type MountSettings,
+} from "../machine/mountSettings.ts";
 
 interface Definition {
 	readonly help: string;
 	/** The name of its value; without one it is a switch. */
 	readonly value?: string;
 	/** What it sets. */
-	readonly read: (value: string, name: string) => Partial<ParsedMountOptions>;
+	readonly read: (value: string, name: string) => Partial<MountSettings>;
 }
 
 function definition(
@@ -142,8 +107,8 @@ const ignored =
  *
  * @throws UsageError an unknown option (with the nearest known one) or a bad value
  */
-export function parseMountOptions(text: string): ParsedMountOptions {
-	const options = defaults();
+export function parseMountOptions(text: string): MountSettings {
+	const options = defaultMountSettings();
 	for (const item of text.split(",").filter((item) => item !== "")) {
 		const [name = "", ...rest] = item.split("=");
 		const definition = definitions.get(name);
@@ -167,7 +132,7 @@ export function mountOptionsHelp(): string {
 }
 
 function applyOption(
-	options: ParsedMountOptions,
+	options: MountSettings,
 	name: string,
 	definition: Definition,
 	rest: readonly string[],

@@ -36,6 +36,8 @@ export interface QmpEvent {
 	readonly data: JsonObject;
 	/** When QEMU sent it, by the host's clock. */
 	readonly timeMs: number;
+	/** The whole of it, as QEMU sent it. */
+	readonly message: JsonObject;
 }
 
 export type Message = Greeting | Reply | ErrorReply | QmpEvent;
@@ -71,6 +73,7 @@ function readEvent(message: JsonObject): QmpEvent {
 		name: message.event as string,
 		data,
 		timeMs: seconds * 1000 + microseconds / 1000,
+		message,
 	};
 }
 

@@ -67,6 +67,7 @@ export function isCanonicalPath(text: string): boolean {
 	);
 }
 
-function pathNames(path: QomPath): string[] {
+/** `/machine/q35` -> `["machine", "q35"]`. */
+export function pathNames(path: QomPath): string[] {
 	return path.split("/").filter((name) => name !== "");
 }

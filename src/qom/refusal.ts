@@ -41,7 +41,7 @@ const expected =
 	/^(?:Invalid parameter type for '[^.[]*', expected: (boolean|integer|number|string|object|array)|Parameter '[^.[]*' expects (u?int\d+))$/;
 
 /**
- * The refusal of a command that concerned `subject`, a path or `path.property`.
+ * The refusal of a command that concerned an object or one of its properties.
  * A missing object other than `path` itself is one that the written value names.
  */
 export function refusalOf(
@@ -49,11 +49,10 @@ export function refusalOf(
 	path: string,
 	property?: string,
 ): QomError {
-	const subject = property === undefined ? path : `${path}.${property}`;
 	return new QomError(
 		classify(cause, path),
 		expectedIn(cause.desc),
-		subject,
+		{ path, property },
 		cause,
 	);
 }

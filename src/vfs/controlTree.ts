@@ -2,7 +2,7 @@
 import { FileError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { formatJson } from "../json.ts";
-import type { ErrorLog } from "./errorLog.ts";
+import type { LogFile } from "./logFile.ts";
 import {
 	type Attributes,
 	type Directory,
@@ -22,7 +22,11 @@ export class ControlTree {
 	readonly #files: ReadonlyMap<string, File>;
 	readonly #sinceMs: number;
 
-	constructor(status: StatusReport, errors: ErrorLog, sinceMs: number) {
+	constructor(
+		status: StatusReport,
+		logs: { readonly errors: LogFile; readonly events: LogFile },
+		sinceMs: number,
+	) {
 		this.#sinceMs = sinceMs;
 		const text = () => Buffer.from(`${formatJson(status())}\n`);
 		this.#files = new Map([
@@ -34,13 +38,16 @@ export class ControlTree {
 					() => snapshotHandle(text()),
 				),
 			],
-			[
-				"errors",
-				this.#file(
-					() => errors.file.size,
-					() => errors.file.open(),
-				),
-			],
+			...Object.entries(logs).map(
+				([name, log]) =>
+					[
+						name,
+						this.#file(
+							() => log.size,
+							() => log.open(),
+						),
+					] as const,
+			),
 		]);
 	}
 

@@ -5,6 +5,9 @@
 import { FileError } from "../errors.ts";
 import type { FileHandle } from "./node.ts";
 
+/** However long its lines are. */
+const maxBytes = 4 * 1024 * 1024;
+
 export class LogFile {
 	readonly #maxLines: number;
 	readonly #lines: Buffer[] = [];
@@ -25,7 +28,10 @@ export class LogFile {
 		const bytes = Buffer.from(`${line}\n`);
 		this.#lines.push(bytes);
 		this.#endOffset += bytes.length;
-		if (this.#lines.length > this.#maxLines)
+		while (
+			this.#lines.length > this.#maxLines ||
+			this.#endOffset - this.#startOffset > maxBytes
+		)
 			this.#startOffset += this.#lines.shift()?.length ?? 0;
 	}
 

@@ -1,14 +1,10 @@
 /** A property as a file: its value as text, and text as its value. */
 import { FileError, QomError } from "../errors.ts";
 import type { Json } from "../json.ts";
-import {
-	formatValue,
-	incomplete,
-	kindOfType,
-	parseValue,
-} from "../qom/codec.ts";
+import { formatValue, incomplete } from "../qom/codec.ts";
 import { isSecret } from "../qom/guard.ts";
 import { joinPath, type QomPath } from "../qom/path.ts";
+import { setText } from "../qom/setText.ts";
 import type { PropertyInfo, QomSource } from "../qom/source.ts";
 import {
 	type Access,
@@ -82,19 +78,17 @@ export class PropertyFile implements File {
 	async writeText(text: string): Promise<boolean> {
 		const { type } = this.#info;
 		await this.#checkGuard();
-		const value = parseValue(text, this.#policy.kindOf(this.#path, type), type);
-		if (value === incomplete) return false;
+		const kind = this.#policy.kindOf(this.#path, type);
 		try {
-			await this.#set(value);
+			const set = await setText({ text, kind, type }, (value) =>
+				this.#set(value),
+			);
+			return set !== incomplete;
 		} catch (error) {
-			if (!(error instanceof QomError)) throw error;
-			if (error.refusal === "not writable") await this.#learnReadOnly();
-			const other = asExpected(text, value, error);
-			if (other === undefined) throw error;
-			if (other === incomplete) return false;
-			await this.#set(other);
+			if (error instanceof QomError && error.refusal === "not writable")
+				await this.#learnReadOnly();
+			throw error;
 		}
-		return true;
 	}
 
 	async #set(value: Json): Promise<void> {
@@ -144,21 +138,6 @@ export class PropertyFile implements File {
 			this.#policy.isReadOnly(objectType, name) ? 0o444 : 0o644,
 		);
 	}
-}
-
-/** The same text as the kind that QEMU asked for; undefined where it cannot be that. */
-function asExpected(
-	text: string,
-	refused: Json,
-	{ expected }: QomError,
-): Json | typeof incomplete | undefined {
-	if (expected === undefined) return undefined;
-	const kind = kindOfType(expected);
-	const value = parseValue(text, kind, expected);
-	// The text itself comes back where it cannot be of the kind.
-	return value === refused || (value === text && kind !== "string")
-		? undefined
-		: value;
 }
 
 class WritableHandle implements FileHandle {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import {
 	mountOptionsHelp,
-	type ParsedMountOptions,
 	parseMountOptions,
 } from "../../src/cli/mountOptions.ts";
 import { UsageError } from "../../src/errors.ts";
+import type { MountSettings } from "../../src/machine/mountSettings.ts";
 
 const defaults = parseMountOptions("");
 
@@ -29,7 +29,7 @@ describe("mount options", () => {
 		});
 	});
 
-	it.each<[string, Partial<ParsedMountOptions>]>([
+	it.each<[string, Partial<MountSettings>]>([
 		["ro", { readOnly: true }],
 		["allow_other", { allowOther: true, defaultPermissions: true }],
 		["allow_root", { allowRoot: true }],

@@ -48,7 +48,7 @@ afterEach(async () => {
 
 afterAll(() => {
 	tally.print();
-	expect(tally.hangs).toBe(0);
+	expect(tally.hangs).toEqual([]);
 	expect(tally.leftovers).toBe(0);
 });
 

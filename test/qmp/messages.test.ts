@@ -62,11 +62,10 @@ describe("reading a message", () => {
 	});
 
 	it("reads an event, its time in milliseconds", () => {
-		expect(
-			read(
-				'{"timestamp": {"seconds": 1700000000, "microseconds": 250500}, "event": "DEVICE_DELETED", "data": {"path": "/machine/peripheral/nic0"}}',
-			),
-		).toStrictEqual({
+		const text =
+			'{"timestamp": {"seconds": 1700000000, "microseconds": 250500}, "event": "DEVICE_DELETED", "data": {"path": "/machine/peripheral/nic0"}}';
+		expect(read(text)).toStrictEqual({
+			message: JSON.parse(text),
 			kind: "event",
 			name: "DEVICE_DELETED",
 			data: { path: "/machine/peripheral/nic0" },
@@ -75,11 +74,15 @@ describe("reading a message", () => {
 	});
 
 	it("reads an event without data", () => {
-		expect(
-			read(
-				'{"timestamp": {"seconds": 1, "microseconds": 0}, "event": "RESUME"}',
-			),
-		).toStrictEqual({ kind: "event", name: "RESUME", data: {}, timeMs: 1000 });
+		const text =
+			'{"timestamp": {"seconds": 1, "microseconds": 0}, "event": "RESUME"}';
+		expect(read(text)).toStrictEqual({
+			kind: "event",
+			name: "RESUME",
+			data: {},
+			timeMs: 1000,
+			message: JSON.parse(text),
+		});
 	});
 
 	it.each([

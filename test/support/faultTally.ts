@@ -19,7 +19,7 @@ export class FaultTally {
 	#faults = 0;
 	#operations = 0;
 	#worstMs = 0;
-	#hangs = 0;
+	readonly #hangs: string[] = [];
 	#leftovers = 0;
 
 	constructor(title: string) {
@@ -105,7 +105,10 @@ export class FaultTally {
 			(this.#answers.get(attempt.answer) ?? 0) + 1,
 		);
 		this.#worstMs = Math.max(this.#worstMs, attempt.ms);
-		if (attempt.ms > timeoutMs + hangAfterMs) this.#hangs++;
+		if (attempt.ms > timeoutMs + hangAfterMs)
+			this.#hangs.push(
+				`${attempt.answer} after ${attempt.ms.toFixed(0)} ms, with a timeout of ${timeoutMs} ms`,
+			);
 		return attempt;
 	}
 
@@ -114,7 +117,7 @@ export class FaultTally {
 		this.#leftovers += found.length;
 	}
 
-	get hangs(): number {
+	get hangs(): readonly string[] {
 		return this.#hangs;
 	}
 
@@ -130,7 +133,7 @@ export class FaultTally {
 			[
 				`${this.#title}: ${this.#faults} faults injected, ${this.#operations} operations attempted`,
 				`answers: ${answers.join(", ")}`,
-				`worst latency ${this.#worstMs.toFixed(0)} ms, hangs ${this.#hangs}, leftovers ${this.#leftovers} (mounts, processes, sockets, temporary files)`,
+				`worst latency ${this.#worstMs.toFixed(0)} ms, hangs ${this.#hangs.length}, leftovers ${this.#leftovers} (mounts, processes, sockets, temporary files)`,
 			].join("\n"),
 		);
 	}

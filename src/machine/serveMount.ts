@@ -3,7 +3,7 @@ import { CachedSource } from "../cache/cachedSource.ts";
 import { CommandError, MountError, type QomfsError } from "../errors.ts";
 import { type Departure, type MountHandle, mount } from "../fuse/mount.ts";
 import { prepareMountpoint } from "../fuse/mountpoint.ts";
-import type { Json } from "../json.ts";
+import { formatJson, type Json } from "../json.ts";
 import { type Address, formatAddress } from "../qmp/address.ts";
 import { Connection } from "../qmp/connection.ts";
 import type { QemuVersion, QmpEvent } from "../qmp/messages.ts";
@@ -12,15 +12,16 @@ import { LiveSource } from "../qom/live.ts";
 import { ControlTree } from "../vfs/controlTree.ts";
 import { ErrorLog } from "../vfs/errorLog.ts";
 import { FileSystem } from "../vfs/filesystem.ts";
+import { LogFile } from "../vfs/logFile.ts";
 import { QomTree } from "../vfs/qomTree.ts";
 import { TreePolicy } from "../vfs/treePolicy.ts";
-import type { ParsedMountOptions } from "./mountOptions.ts";
+import type { MountSettings } from "./mountSettings.ts";
 
 export interface MountRequest {
 	readonly address: Address;
 	/** Absolute: the daemon changes its directory. */
 	readonly path: string;
-	readonly options: ParsedMountOptions;
+	readonly settings: MountSettings;
 }
 
 export interface ServedMount {
@@ -42,23 +43,26 @@ export interface ServedMount {
  */
 const kernelShare = 0.1;
 
+/** What `.qomfs/events` keeps. */
+const maxEvents = 10_000;
+
 /** @throws QomfsError */
 export async function serveMount({
 	address,
 	path,
-	options,
+	settings,
 }: MountRequest): Promise<ServedMount> {
 	const mountpoint = await prepareMountpoint(path);
-	const machine = new Machine(address, mountpoint, options);
-	if (options.delayConnect) machine.connection.openLater();
+	const machine = new MountedMachine(address, mountpoint, settings);
+	if (settings.delayConnect) machine.connection.openLater();
 	else await machine.connection.open();
 	try {
 		const handle = await mount(machine.fileSystem, mountpoint, {
-			...options,
-			fsname: options.fsname ?? formatAddress(address),
-			kernelTimeoutSec: options.cacheTimeoutSec * kernelShare,
+			...settings,
+			fsname: settings.fsname ?? formatAddress(address),
+			kernelTimeoutSec: settings.cacheTimeoutSec * kernelShare,
 			// One operation may need a listing and a value.
-			requestTimeoutMs: options.timeoutSec * 2000 + 5000,
+			requestTimeoutMs: settings.timeoutSec * 2000 + 5000,
 		});
 		return machine.serve(handle);
 	} catch (error) {
@@ -68,35 +72,32 @@ export async function serveMount({
 }
 
 /** One machine, behind everything that is made of it. */
-class Machine {
+class MountedMachine {
 	readonly connection: Connection;
 	readonly fileSystem: FileSystem;
 	readonly #address: Address;
-	readonly #options: ParsedMountOptions;
+	readonly #settings: MountSettings;
 	readonly #live: LiveSource;
 	readonly #cached: CachedSource;
 	readonly #policy: TreePolicy;
+	readonly #events = new LogFile(maxEvents);
 	/** Why it is over, where a loss is the end. */
 	#final: QomfsError | undefined;
 	#type: Json = null;
 	#version: QemuVersion | undefined;
 	#handle: MountHandle | undefined;
 
-	constructor(
-		address: Address,
-		mountpoint: string,
-		options: ParsedMountOptions,
-	) {
+	constructor(address: Address, mountpoint: string, settings: MountSettings) {
 		this.#address = address;
-		this.#options = options;
+		this.#settings = settings;
 		this.connection = new Connection(
 			{
 				connect: () =>
 					connectSession(address, {
-						connectTimeoutMs: options.connectTimeoutSec * 1000,
-						timeoutMs: options.timeoutSec * 1000,
+						connectTimeoutMs: settings.connectTimeoutSec * 1000,
+						timeoutMs: settings.timeoutSec * 1000,
 					}),
-				reconnects: options.reconnect,
+				reconnects: settings.reconnect,
 			},
 			{
 				onConnected: (session) => this.#connected(session),
@@ -106,15 +107,19 @@ class Machine {
 		);
 		this.#live = new LiveSource(this.connection);
 		this.#cached = new CachedSource(this.#live, {
-			listTtlMs: options.cacheTimeoutSec * 1000 * (1 - kernelShare),
-			valueTtlMs: options.valueTimeoutSec * 1000,
+			listTtlMs: settings.cacheTimeoutSec * 1000 * (1 - kernelShare),
+			valueTtlMs: settings.valueTimeoutSec * 1000,
 		});
-		const treeOptions = { ...options, mountpoint };
+		const treeOptions = { ...settings, mountpoint };
 		this.#policy = new TreePolicy(treeOptions);
 		const errors = new ErrorLog();
 		this.fileSystem = new FileSystem({
 			qom: new QomTree(this.#cached, this.#policy, errors),
-			control: new ControlTree(() => this.#status(), errors, Date.now()),
+			control: new ControlTree(
+				() => this.#status(),
+				{ errors: errors.file, events: this.#events },
+				Date.now(),
+			),
 			errors,
 			options: treeOptions,
 		});
@@ -149,13 +154,14 @@ class Machine {
 
 	#lose(reason: QomfsError): void {
 		this.#cached.forgetAll();
-		if (this.#options.reconnect) return;
+		if (this.#settings.reconnect) return;
 		this.#final = reason;
 		this.#handle?.unmount();
 	}
 
 	/** QEMU announces hardly anything else about its tree. */
-	#noteEvent({ name, data }: QmpEvent): void {
+	#noteEvent({ name, data, message }: QmpEvent): void {
+		this.#events.append(formatJson(message));
 		if (name !== "DEVICE_DELETED" || typeof data.path !== "string") return;
 		this.#cached.forgetObject(data.path);
 		this.#handle?.invalidate(data.path);

@@ -1,0 +1,1 @@
+export async function runCompletion(_shell: string): Promise<void> {}

@@ -1,0 +1,140 @@
+/** `qomfs find`: objects by type, name, property or link, with find(1)'s way of asking. */
+import { QomError, UsageError } from "../errors.ts";
+import type { Machine } from "../machine/connect.ts";
+import { formatValue } from "../qom/codec.ts";
+import { propertyValue } from "../qom/contents.ts";
+import { rootPath, splitPath } from "../qom/path.ts";
+import { matcher, matchNames } from "../qom/pattern.ts";
+import type { QomSource } from "../qom/source.ts";
+import { parseType } from "../qom/types.ts";
+import { type WalkedObject, walk } from "../qom/walk.ts";
+import { absolutePath } from "./absolutePath.ts";
+import { type MachineFlags, withMachine } from "./openMachine.ts";
+import { typeTest } from "./typeTest.ts";
+
+/** Whether an object is one of those that are looked for. */
+type ObjectTest = (object: WalkedObject) => boolean | Promise<boolean>;
+
+/** Makes a test of the word behind its name, once the machine can be asked. */
+type TestMaker = (word: string, machine: Machine) => Promise<ObjectTest>;
+
+const tests: Readonly<Record<string, TestMaker>> = {
+	"-type": async (wanted, { session }) => {
+		const isOfType = await typeTest(session, wanted);
+		return ({ type }) => type !== undefined && isOfType(type);
+	},
+	"-name": async (pattern) => {
+		const matches = matcher(pattern);
+		return ({ path }) => matches(splitPath(path)[1]);
+	},
+	"-prop": async (word, { qom }) => {
+		const [, name = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+		return (object) => hasProperty(qom, object, name, value);
+	},
+	"-link-to": async (target, { qom }) => {
+		const path = await absolutePath(qom, target);
+		return (object) => hasLinkTo(qom, object, path);
+	},
+};
+
+interface Request {
+	readonly starts: readonly string[];
+	readonly tests: readonly {
+		readonly make: TestMaker;
+		readonly word: string;
+	}[];
+	readonly maxDepth: number;
+	readonly end: "\n" | "\0";
+}
+
+/** @throws QomfsError */
+export function runFind(
+	words: readonly string[],
+	flags: MachineFlags,
+): Promise<void> {
+	const { starts, tests, maxDepth, end } = readWords(words);
+	return withMachine(flags, async (machine) => {
+		const all: ObjectTest[] = [];
+		for (const { make, word } of tests) all.push(await make(word, machine));
+		for (const start of starts) {
+			const path = await absolutePath(machine.qom, start);
+			for await (const object of walk(machine.qom, path, maxDepth))
+				if (await passes(object, all)) process.stdout.write(object.path + end);
+		}
+	});
+}
+
+async function passes(
+	object: WalkedObject,
+	all: readonly ObjectTest[],
+): Promise<boolean> {
+	for (const test of all) if (!(await test(object))) return false;
+	return true;
+}
+
+/** @throws UsageError */
+function readWords(words: readonly string[]): Request {
+	const starts: string[] = [];
+	const found: Request["tests"][number][] = [];
+	let maxDepth = Number.POSITIVE_INFINITY;
+	let end: Request["end"] = "\n";
+	const rest = words[Symbol.iterator]();
+	for (const word of rest) {
+		if (!word.startsWith("-")) {
+			starts.push(word);
+			continue;
+		}
+		if (word === "-print") continue;
+		if (word === "-print0") {
+			end = "\0";
+			continue;
+		}
+		const make = tests[word];
+		if (!make && word !== "-maxdepth")
+			throw new UsageError(
+				`unknown test '${word}'; 'qomfs find --help' lists them`,
+			);
+		const { value, done } = rest.next();
+		if (done) throw new UsageError(`${word} needs a word behind it`);
+		if (make) found.push({ make, word: value });
+		else if (/^\d{1,9}$/.test(value)) maxDepth = Number(value);
+		else throw new UsageError(`-maxdepth ${value}: not a whole number`);
+	}
+	return {
+		starts: starts.length > 0 ? starts : [rootPath],
+		tests: found,
+		maxDepth,
+		end,
+	};
+}
+
+async function hasProperty(
+	source: QomSource,
+	{ path, contents }: WalkedObject,
+	name: string,
+	wanted: string | undefined,
+): Promise<boolean> {
+	const named = matchNames(contents.properties, name);
+	if (wanted === undefined) return named.length > 0;
+	const matches = matcher(wanted);
+	for (const { name } of named) {
+		const value = await propertyValue(source, path, name, contents);
+		if (!(value instanceof QomError) && matches(formatValue(value)))
+			return true;
+	}
+	return false;
+}
+
+async function hasLinkTo(
+	source: QomSource,
+	{ path, contents }: WalkedObject,
+	target: string,
+): Promise<boolean> {
+	for (const { name, type } of contents.properties)
+		if (
+			parseType(type).kind === "link" &&
+			(await propertyValue(source, path, name, contents)) === target
+		)
+			return true;
+	return false;
+}

@@ -1,0 +1,166 @@
+/** `qom-get`: reads properties, once or again and again. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { QomError, TimeoutError } from "../errors.ts";
+import { formatJson, isObject, type Json } from "../json.ts";
+import { formatValue, kindOfValue, parseValue } from "../qom/codec.ts";
+import { propertyValue } from "../qom/contents.ts";
+import { isPattern, matchObjects } from "../qom/pattern.ts";
+import {
+	firstKnown,
+	type Reading,
+	readingsOf,
+	selectProperties,
+} from "../qom/select.ts";
+import type { QomSource } from "../qom/source.ts";
+import { type MachineFlags, withMachine } from "./openMachine.ts";
+import { oneLineValue, print } from "./output.ts";
+
+export interface GetFlags extends MachineFlags {
+	readonly json?: true;
+	/** In seconds; true for the default. */
+	readonly watch?: number | true;
+	readonly until?: string;
+}
+
+/** A property and what it is now, or why that cannot be told. */
+interface Seen extends Reading {
+	readonly value: Json | QomError;
+}
+
+/** @throws QomfsError */
+export function runGet(
+	words: readonly string[],
+	flags: GetFlags,
+): Promise<void> {
+	return withMachine(flags, async ({ qom }) => {
+		const wanted = await readingsWanted(qom, words);
+		const isOne = wanted.length === 1 && !words.some(isPattern);
+		const show = (seen: Seen) => print(shown(seen, isOne, flags));
+		const isFollowed = flags.watch !== undefined || flags.until !== undefined;
+		const followed: Seen[] = [];
+		for (const readings of wanted)
+			for (const seen of await see(qom, readings)) {
+				if (!isFollowed || flags.watch !== undefined) show(seen);
+				if (isFollowed) followed.push(seen);
+			}
+		if (isFollowed) await follow(qom, followed, flags, show);
+	});
+}
+
+/** For every word, or every property of the one object, how it can be read. */
+async function readingsWanted(
+	source: QomSource,
+	words: readonly string[],
+): Promise<readonly (readonly Reading[])[]> {
+	const [object = "", ...properties] = words;
+	const isOneObject =
+		properties.length > 0 &&
+		!properties.some((property) => property.includes("/")) &&
+		(await isThere(source, object));
+	return isOneObject
+		? properties.map((property) => [{ object, property }])
+		: words.map(readingsOf);
+}
+
+async function isThere(source: QomSource, object: string): Promise<boolean> {
+	if (isPattern(object)) return (await matchObjects(source, object)).length > 0;
+	return source.list(object).then(
+		() => true,
+		(error) => {
+			if (error instanceof QomError) return false;
+			throw error;
+		},
+	);
+}
+
+/** What one word means, and its values. */
+function see(
+	source: QomSource,
+	readings: readonly Reading[],
+): Promise<readonly Seen[]> {
+	return firstKnown(readings, async ({ object, property }) => {
+		if (!isPattern(object) && !isPattern(property))
+			return [{ object, property, value: await source.get(object, property) }];
+		const seen: Seen[] = [];
+		for (const selected of await selectProperties(source, {
+			object,
+			property,
+		})) {
+			const { object: path, info, contents } = selected;
+			const value = await propertyValue(source, path, info.name, contents);
+			seen.push({ object: path, property: info.name, value });
+		}
+		return seen;
+	});
+}
+
+const watchEverySec = 1;
+const waitEverySec = 0.1;
+
+/** @throws TimeoutError it did not come to the value in time */
+async function follow(
+	source: QomSource,
+	followed: Seen[],
+	flags: GetFlags,
+	show: (seen: Seen) => void,
+): Promise<void> {
+	const { until, watch = waitEverySec, timeout } = flags;
+	const everyMs = (watch === true ? watchEverySec : watch) * 1000;
+	const endMs =
+		until === undefined || timeout === undefined
+			? Number.POSITIVE_INFINITY
+			: performance.now() + timeout * 1000;
+	for (;;) {
+		if (until !== undefined && followed.every((seen) => isValue(seen, until)))
+			break;
+		if (performance.now() >= endMs)
+			throw new TimeoutError(
+				`${followed.map(label).join(", ")} did not become ${until} within ${timeout} s`,
+			);
+		await sleep(everyMs);
+		for (const [index, before] of followed.entries()) {
+			const { object, property } = before;
+			const value = await source.get(object, property);
+			if (value instanceof QomError) continue;
+			const now = { object, property, value };
+			followed[index] = now;
+			if (flags.watch !== undefined && text(now) !== text(before)) show(now);
+		}
+	}
+	if (flags.watch === undefined) for (const seen of followed) show(seen);
+}
+
+/** Whether a property has the value that a user would write so. */
+function isValue({ value }: Seen, wanted: string): boolean {
+	if (value instanceof QomError) return false;
+	const kind = kindOfValue(value);
+	if (formatValue(value) === wanted || kind === undefined)
+		return formatValue(value) === wanted;
+	const parsed = parseValue(wanted, kind, kind);
+	return typeof parsed !== "symbol" && formatJson(parsed) === formatJson(value);
+}
+
+function label({ object, property }: Reading): string {
+	return `${object}.${property}`;
+}
+
+function text({ value }: Seen): string {
+	return value instanceof QomError ? value.desc : formatJson(value);
+}
+
+function shown(seen: Seen, isOne: boolean, { json }: GetFlags): string {
+	const { object, property, value } = seen;
+	if (isOne && !(value instanceof QomError))
+		return json ? formatJson(value) : linesOf(value);
+	if (!json) return `${label(seen)}: ${oneLineValue(value)}`;
+	const result = value instanceof QomError ? { error: value.desc } : { value };
+	return formatJson({ path: object, property, ...result });
+}
+
+/** As QEMU's own tool prints it: a struct member by member. */
+function linesOf(value: Json): string {
+	if (!isObject(value)) return formatValue(value);
+	return Object.entries(value)
+		.map(([key, member]) => `${key}: ${formatValue(member)}`)
+		.join("\n");
+}

@@ -1,0 +1,79 @@
+/** `qom-list`: the properties of objects. */
+import columnify from "columnify";
+import { formatJson } from "../json.ts";
+import { contentsOf, objectTypeOf, shownProperties } from "../qom/contents.ts";
+import { objectDocument } from "../qom/objectDocument.ts";
+import { joinPath, type QomPath, rootPath } from "../qom/path.ts";
+import { matchObjects } from "../qom/pattern.ts";
+import { NoMatchError } from "../qom/select.ts";
+import type { ObjectContents, PropertyInfo, QomSource } from "../qom/source.ts";
+import { parseType } from "../qom/types.ts";
+import { type MachineFlags, withMachine } from "./openMachine.ts";
+import { oneLineValue, print, styled } from "./output.ts";
+
+export interface ListFlags extends MachineFlags {
+	readonly long?: true;
+	readonly json?: true;
+}
+
+/** @throws QomfsError */
+export function runList(
+	paths: readonly string[],
+	flags: ListFlags,
+): Promise<void> {
+	return withMachine(flags, async ({ qom }) => {
+		const objects: QomPath[] = [];
+		for (const path of paths.length > 0 ? paths : [rootPath]) {
+			const found = await matchObjects(qom, path);
+			if (found.length === 0)
+				throw new NoMatchError(`${path}: no object matches`);
+			objects.push(...found);
+		}
+		for (const [index, path] of objects.entries()) {
+			const contents = await contentsOf(qom, path);
+			if (flags.json) {
+				print(formatJson(await objectDocument(qom, path, contents)));
+				continue;
+			}
+			if (objects.length > 1) print(`${index > 0 ? "\n" : ""}${path}:`);
+			if (flags.long) print(await table(qom, path, contents));
+			else for (const info of contents.properties) print(entryName(info));
+		}
+	});
+}
+
+/** As QEMU's own tool writes it: `child/`, `@link/`, a plain name. */
+function entryName({ name, type }: PropertyInfo): string {
+	const { kind } = parseType(type);
+	if (kind === "child") return styled(["bold", "blue"], `${name}/`);
+	return kind === "link" ? styled("cyan", `@${name}/`) : name;
+}
+
+async function table(
+	source: QomSource,
+	path: QomPath,
+	contents: ObjectContents,
+): Promise<string> {
+	const values = new Map<string, string>();
+	for await (const { name, value } of shownProperties(source, path, contents))
+		values.set(name, oneLineValue(value));
+	const objectType = await objectTypeOf(source, path, contents);
+	const isDevice = contents.properties.some(({ name }) => name === "realized");
+	const described = objectType
+		? await source.describe(objectType, isDevice)
+		: new Map();
+	return columnify(
+		contents.properties.map(({ name, type }) => ({
+			name,
+			type,
+			value: values.get(name) ?? joinPath(path, name),
+			description: described.get(name)?.description ?? "",
+		})),
+		{
+			columnSplitter: "  ",
+			truncate: true,
+			config: { value: { maxWidth: 60 } },
+			headingTransform: (heading) => heading.toUpperCase(),
+		},
+	).replace(/ +$/gm, "");
+}

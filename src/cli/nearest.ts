@@ -1,0 +1,88 @@
+/** What a user may have meant by a name that is not there, or by one that is too short. */
+import { distance } from "fastest-levenshtein";
+import { type QomError, QomfsError } from "../errors.ts";
+import {
+	joinPath,
+	pathNames,
+	type QomPath,
+	rootPath,
+	splitPath,
+} from "../qom/path.ts";
+import type { QomSource } from "../qom/source.ts";
+import { parseType } from "../qom/types.ts";
+import { allObjects, objectsEndingIn } from "./absolutePath.ts";
+
+const mostNamed = 3;
+
+/** The same error; for a name that QEMU does not know, or knows twice, with those it knows. */
+export async function withNearest(
+	source: QomSource,
+	error: QomError,
+): Promise<Error> {
+	const found = await candidates(source, error).catch(() => []);
+	if (found.length === 0) return error;
+	const names = found.slice(0, mostNamed).join(", ");
+	const more = found.length > mostNamed ? ", ..." : "";
+	return new QomfsError(`${error.message}; there is ${names}${more}`, {
+		cause: error,
+	});
+}
+
+async function candidates(
+	source: QomSource,
+	{ refusal, path, property, desc }: QomError,
+): Promise<readonly string[]> {
+	if (refusal === "no such property" && property !== undefined) {
+		const entries = await source.list(path);
+		return nearest(
+			property,
+			entries.map(({ name }) => name),
+		);
+	}
+	if (/^Path '.*' is ambiguous$/s.test(desc))
+		return objectsEndingIn(source, path);
+	if (refusal !== "no such object") return [];
+	const siblings = path.startsWith("/") ? await nearSiblings(source, path) : [];
+	return siblings.length > 0 ? siblings : nearAnywhere(source, path);
+}
+
+/** Names like the first that is missing, in the object where it is missing. */
+async function nearSiblings(
+	source: QomSource,
+	path: QomPath,
+): Promise<readonly QomPath[]> {
+	let object = rootPath;
+	for (const name of pathNames(path)) {
+		const names = (await source.list(object))
+			.filter(({ type }) => parseType(type).kind !== "value")
+			.map((entry) => entry.name);
+		if (!names.includes(name))
+			return nearest(name, names).map((near) => joinPath(object, near));
+		object = joinPath(object, name);
+	}
+	return [];
+}
+
+/** Objects whose own name is like the last one. */
+async function nearAnywhere(
+	source: QomSource,
+	path: QomPath,
+): Promise<readonly QomPath[]> {
+	const objects = await allObjects(source);
+	const names = new Map(
+		objects.map((object) => [object, splitPath(object)[1]]),
+	);
+	const near = new Set(nearest(splitPath(path)[1], [...names.values()]));
+	return objects.filter((object) => near.has(names.get(object) as string));
+}
+
+/** Those with a typing mistake or two between, the most alike first; the very name alone. */
+function nearest(wanted: string, names: readonly string[]): readonly string[] {
+	if (names.includes(wanted)) return [wanted];
+	const limit = Math.max(1, wanted.length / 3);
+	return [...new Set(names)]
+		.map((name) => ({ name, difference: distance(wanted, name) }))
+		.filter(({ difference }) => difference <= limit)
+		.sort((a, b) => a.difference - b.difference)
+		.map(({ name }) => name);
+}

@@ -1,0 +1,27 @@
+/** What commands print: data, and how it looks on a terminal. */
+import { styleText } from "node:util";
+import { QomError } from "../errors.ts";
+import type { Json } from "../json.ts";
+import { formatValue } from "../qom/codec.ts";
+import { redacted } from "../qom/contents.ts";
+import { printable } from "./message.ts";
+
+export function print(line: string): void {
+	process.stdout.write(`${line}\n`);
+}
+
+/** Colours only where somebody sees them; NO_COLOR is honoured. */
+export function styled(
+	format: Parameters<typeof styleText>[0],
+	text: string,
+): string {
+	return styleText(format, text, { stream: process.stdout });
+}
+
+/** A value, or why there is none, in one line of a listing. */
+export function oneLineValue(value: Json | QomError | typeof redacted): string {
+	if (value === redacted) return "<redacted>";
+	return printable(
+		value instanceof QomError ? `<${value.desc}>` : formatValue(value),
+	);
+}

@@ -1,0 +1,148 @@
+/** `qom-tree`: objects and what is below them, listed or drawn. */
+import treeify from "object-treeify";
+import { formatJson } from "../json.ts";
+import type { QmpSession } from "../qmp/session.ts";
+import { shownProperties } from "../qom/contents.ts";
+import { objectDocument } from "../qom/objectDocument.ts";
+import { rootPath, splitPath } from "../qom/path.ts";
+import type { QomSource } from "../qom/source.ts";
+import { type WalkedObject, walk } from "../qom/walk.ts";
+import { absolutePath } from "./absolutePath.ts";
+import { printable } from "./message.ts";
+import { type MachineFlags, withMachine } from "./openMachine.ts";
+import { oneLineValue, print, styled } from "./output.ts";
+import { typeTest } from "./typeTest.ts";
+
+export interface TreeFlags extends MachineFlags {
+	readonly depth?: number;
+	readonly type?: string;
+	readonly values?: true;
+	readonly draw?: true;
+	readonly list?: true;
+	readonly json?: true;
+}
+
+/** @throws QomfsError */
+export function runTree(
+	path: string | undefined,
+	flags: TreeFlags,
+): Promise<void> {
+	const isDrawn =
+		flags.draw ??
+		flags.values ??
+		(process.stdout.isTTY && !flags.list && !flags.json);
+	return withMachine(flags, async ({ qom, session }) => {
+		const isWanted = await objectTest(session, flags.type);
+		const start = await absolutePath(qom, path ?? rootPath);
+		const objects = walk(qom, start, flags.depth);
+		if (isDrawn) return draw(qom, objects, isWanted, flags);
+		for await (const object of objects) {
+			if (!isWanted(object)) continue;
+			if (flags.json)
+				print(
+					formatJson(await objectDocument(qom, object.path, object.contents)),
+				);
+			else await list(qom, object);
+		}
+	});
+}
+
+type ObjectTest = (object: WalkedObject) => boolean;
+
+async function objectTest(
+	session: QmpSession,
+	type: string | undefined,
+): Promise<ObjectTest> {
+	if (type === undefined) return () => true;
+	const isOfType = await typeTest(session, type);
+	return (object) => object.type !== undefined && isOfType(object.type);
+}
+
+/** As QEMU's own tool prints it, but for values that are Python's there. */
+async function list(
+	source: QomSource,
+	{ path, contents }: WalkedObject,
+): Promise<void> {
+	print(path);
+	for await (const { name, type, value } of shownProperties(
+		source,
+		path,
+		contents,
+	))
+		print(`  ${name}: ${oneLineValue(value)} (${type})`);
+	print("");
+}
+
+/** An object as it is drawn. */
+interface DrawnObject {
+	readonly name: string;
+	readonly line: string;
+	readonly isWanted: boolean;
+	/** A line for every property, where they are shown. */
+	readonly properties: readonly string[];
+	readonly children: DrawnObject[];
+}
+
+/** Objects that are not wanted stay where something wanted is below them. */
+async function draw(
+	source: QomSource,
+	objects: AsyncIterable<WalkedObject>,
+	isWanted: ObjectTest,
+	flags: TreeFlags,
+): Promise<void> {
+	/** From where it began down to the object before. */
+	const trail: DrawnObject[] = [];
+	for await (const object of objects) {
+		const { path, depth, type = "" } = object;
+		const name = depth === 0 ? path : splitPath(path)[1];
+		const drawn = {
+			name,
+			line: `${styled(["bold", "blue"], printable(name))}  ${styled("dim", type)}`,
+			isWanted: isWanted(object),
+			properties:
+				flags.values && isWanted(object)
+					? await propertyLines(source, object)
+					: [],
+			children: [],
+		};
+		trail.length = depth;
+		trail.at(-1)?.children.push(drawn);
+		trail.push(drawn);
+	}
+	const [top] = trail;
+	if (!top || !holdsWanted(top)) return;
+	print(top.line);
+	const below = treeify(branch(top));
+	if (below) print(below);
+}
+
+async function propertyLines(
+	source: QomSource,
+	{ path, contents }: WalkedObject,
+): Promise<string[]> {
+	const lines: string[] = [];
+	for await (const { name, value } of shownProperties(source, path, contents))
+		lines.push(`${printable(name)}: ${oneLineValue(value)}`);
+	return lines;
+}
+
+function holdsWanted({ isWanted, children }: DrawnObject): boolean {
+	return isWanted || children.some(holdsWanted);
+}
+
+/** What `treeify` draws: its lines, and what is below each. */
+interface Branch {
+	[line: string]: Branch | null;
+}
+
+const byName = new Intl.Collator("en", { numeric: true });
+
+function branch({ properties, children }: DrawnObject): Branch {
+	const wanted = children
+		.filter(holdsWanted)
+		.sort((a, b) => byName.compare(a.name, b.name));
+	return Object.fromEntries([
+		...properties.map((line) => [line, null] as const),
+		...wanted.map((child) => [child.line, branch(child)] as const),
+	]);
+}

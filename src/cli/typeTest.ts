@@ -1,0 +1,39 @@
+/** Whether an object is of a type, or of one derived from it. */
+import { closest } from "fastest-levenshtein";
+import { UsageError } from "../errors.ts";
+import { isObject, type Json } from "../json.ts";
+import type { QmpSession } from "../qmp/session.ts";
+import { isPattern, matcher } from "../qom/pattern.ts";
+
+/**
+ * A test for type names: a pattern looks at the name itself, a name also takes all that
+ * inherit from it or implement it.
+ *
+ * @throws UsageError QEMU knows no such type
+ */
+export async function typeTest(
+	session: QmpSession,
+	wanted: string,
+): Promise<(type: string) => boolean> {
+	if (isPattern(wanted)) return matcher(wanted);
+	const types = await typeNames(session, { implements: wanted });
+	if (types.size > 0) return (type) => types.has(type);
+	const nearest = closest(wanted, [...(await typeNames(session, {}))]);
+	throw new UsageError(`no type '${wanted}'; did you mean '${nearest}'?`);
+}
+
+/** Source: qapi/qom.json @qom-list-types. */
+async function typeNames(
+	session: QmpSession,
+	args: { implements?: string },
+): Promise<ReadonlySet<string>> {
+	const reply: Json = await session.execute("qom-list-types", {
+		...args,
+		abstract: true,
+	});
+	return new Set(
+		(Array.isArray(reply) ? reply : [])
+			.filter(isObject)
+			.map(({ name }) => String(name)),
+	);
+}

@@ -1,0 +1,49 @@
+/** How a machine is mounted. The command line writes them as `-o` options. */
+
+export interface MountSettings {
+	/** Implies `defaultPermissions`; needs `user_allow_other` in /etc/fuse.conf. */
+	readonly allowOther: boolean;
+	/** Needs `user_allow_other` in /etc/fuse.conf. */
+	readonly allowRoot: boolean;
+	readonly defaultPermissions: boolean;
+	/** Whether to wait for a QEMU that goes away, or to unmount. */
+	readonly reconnect: boolean;
+	/** Mounts at once, and connects when QEMU is there. */
+	readonly delayConnect: boolean;
+	readonly readOnly: boolean;
+	/** Lifts the guard on what can crash the machine or cut the session. */
+	readonly unsafeWrites: boolean;
+	readonly uid: number;
+	readonly gid: number;
+	/** Permission bits to take away. */
+	readonly umask: number;
+	/** What findmnt shows as source; undefined: the source's address. */
+	readonly fsname: string | undefined;
+	/** How old a listing may be. */
+	readonly cacheTimeoutSec: number;
+	/** How long a value that was fetched ahead waits for its open; 0 fetches none ahead. */
+	readonly valueTimeoutSec: number;
+	/** How long QEMU may take for one command. */
+	readonly timeoutSec: number;
+	readonly connectTimeoutSec: number;
+}
+
+export function defaultMountSettings(): MountSettings {
+	return {
+		allowOther: false,
+		allowRoot: false,
+		defaultPermissions: false,
+		reconnect: true,
+		delayConnect: false,
+		readOnly: false,
+		unsafeWrites: false,
+		uid: process.getuid?.() ?? 0,
+		gid: process.getgid?.() ?? 0,
+		umask: 0,
+		fsname: undefined,
+		cacheTimeoutSec: 1,
+		valueTimeoutSec: 0.1,
+		timeoutSec: 10,
+		connectTimeoutSec: 3,
+	};
+}

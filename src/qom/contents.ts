@@ -1,0 +1,80 @@
+/** What an object holds, completed where QEMU gives it piece by piece. */
+import { QomError } from "../errors.ts";
+import type { Json } from "../json.ts";
+import { isSecret } from "./guard.ts";
+import type { QomPath } from "./path.ts";
+import type { ObjectContents, PropertyInfo, QomSource } from "./source.ts";
+import { parseType } from "./types.ts";
+
+/** @throws QomError "no such object" */
+export async function contentsOf(
+	source: QomSource,
+	path: QomPath,
+): Promise<ObjectContents> {
+	const contents = (await source.contents([path])).get(path);
+	if (!contents || contents instanceof QomError) throw contents;
+	return contents;
+}
+
+/** The type of an object; undefined where QEMU does not tell. */
+export async function objectTypeOf(
+	source: QomSource,
+	path: QomPath,
+	{ values }: ObjectContents,
+): Promise<string | undefined> {
+	const type = values.get("type") ?? (await getOrError(source, path, "type"));
+	return typeof type === "string" ? type : undefined;
+}
+
+/** One property's value, or why QEMU refuses it. */
+export async function propertyValue(
+	source: QomSource,
+	path: QomPath,
+	name: string,
+	{ values }: ObjectContents,
+): Promise<Json | QomError> {
+	return values.get(name) ?? getOrError(source, path, name);
+}
+
+/** A property with its value, for others to see. */
+export interface ShownProperty extends PropertyInfo {
+	/** Why QEMU refuses it; for a secret, `redacted`. */
+	readonly value: Json | QomError | typeof redacted;
+}
+
+/** Takes the place of a secret. */
+export const redacted = Symbol("redacted");
+
+/** All properties but the children, with their values, in QEMU's order. */
+export async function* shownProperties(
+	source: QomSource,
+	path: QomPath,
+	contents: ObjectContents,
+): AsyncGenerator<ShownProperty> {
+	for (const { name, type } of contents.properties) {
+		if (parseType(type).kind === "child") continue;
+		const hides =
+			isSecret(undefined, name) &&
+			isSecret(await objectTypeOf(source, path, contents), name);
+		yield {
+			name,
+			type,
+			value: hides
+				? redacted
+				: await propertyValue(source, path, name, contents),
+		};
+	}
+}
+
+async function getOrError(
+	source: QomSource,
+	path: QomPath,
+	property: string,
+): Promise<Json | QomError> {
+	try {
+		return await source.get(path, property);
+	} catch (error) {
+		if (error instanceof QomError) return error;
+		throw error;
+	}
+}

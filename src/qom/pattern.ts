@@ -1,0 +1,91 @@
+/**
+ * Patterns for names and paths: `*` and `?` within a name, `**` for names at any depth.
+ * Brackets stand for themselves, for QOM is full of `device[0]` and `sysbus-irq[3]`.
+ */
+import { joinPath, type QomPath, rootPath } from "./path.ts";
+import type { PropertyInfo, QomSource } from "./source.ts";
+import { parseType } from "./types.ts";
+import { walk } from "./walk.ts";
+
+export function isPattern(text: string): boolean {
+	return /[*?]/.test(text);
+}
+
+/** Whether a name, or any text, fits a pattern as a whole. */
+export function matcher(pattern: string): (text: string) => boolean {
+	if (!isPattern(pattern)) return (text) => text === pattern;
+	const source = pattern
+		.replace(/[.+^${}()|[\]\\/]/g, "\\$&")
+		.replace(/\*+/g, ".*")
+		.replaceAll("?", ".");
+	const form = new RegExp(`^${source}$`, "su");
+	return (text) => form.test(text);
+}
+
+/** The entries whose name a pattern means: that very name where there is one, for names hold `*`. */
+export function matchNames(
+	entries: readonly PropertyInfo[],
+	pattern: string,
+): readonly PropertyInfo[] {
+	const same = entries.filter(({ name }) => name === pattern);
+	if (same.length > 0) return same;
+	const matches = matcher(pattern);
+	return entries.filter(({ name }) => matches(name));
+}
+
+/**
+ * The objects that a pattern means, in QEMU's order. Names behind a wildcard may be links,
+ * which QEMU follows; a wildcard itself means children alone, or there would be no end.
+ * What does not begin at the root may be anywhere.
+ *
+ * @returns the pattern itself where it has no wildcard, whether that exists or not
+ */
+export async function matchObjects(
+	source: QomSource,
+	pattern: string,
+): Promise<readonly QomPath[]> {
+	if (!isPattern(pattern)) return [withoutSlashes(pattern)];
+	const names = pattern.split("/").filter((name) => name !== "");
+	if (!pattern.startsWith("/")) names.unshift("**");
+	let found: readonly QomPath[] = [rootPath];
+	let isCertain = true;
+	for (const name of names) {
+		if (isCertain && !isPattern(name)) {
+			found = found.map((object) => joinPath(object, name));
+			continue;
+		}
+		isCertain = false;
+		const next: QomPath[] = [];
+		for (const object of found)
+			next.push(
+				...(name === "**"
+					? await allWithin(source, object)
+					: await entriesOf(source, object, name)),
+			);
+		found = [...new Set(next)];
+	}
+	return found;
+}
+
+async function allWithin(
+	source: QomSource,
+	object: QomPath,
+): Promise<QomPath[]> {
+	return (await Array.fromAsync(walk(source, object))).map(({ path }) => path);
+}
+
+async function entriesOf(
+	source: QomSource,
+	object: QomPath,
+	name: string,
+): Promise<QomPath[]> {
+	const wanted = isPattern(name) ? ["child"] : ["child", "link"];
+	return matchNames(await source.list(object), name)
+		.filter(({ type }) => wanted.includes(parseType(type).kind))
+		.map((entry) => joinPath(object, entry.name));
+}
+
+/** `/machine/` is `/machine`. */
+function withoutSlashes(path: string): QomPath {
+	return path.replace(/(?<=.)\/+$/, "");
+}
