@@ -1,1 +1,36 @@
-export async function runCompletion(_shell: string): Promise<void> {}
+/**
+ * `qomfs completion`: the scripts that make a shell ask `qomfs complete` what may stand at
+ * the cursor.
+ */
+import { UsageError } from "../errors.ts";
+import { print } from "./output.ts";
+import { launcherNames } from "./program.ts";
+
+/** @throws UsageError another shell */
+export async function runCompletion(shell: string): Promise<void> {
+	const script = scripts[shell];
+	if (!script) throw new UsageError(`${shell}: it has to be bash or zsh`);
+	print(script);
+}
+
+const names = launcherNames.join(" ");
+
+// Where nothing is offered, both shells complete file names.
+const scripts: Readonly<Record<string, string>> = {
+	bash: `_qomfs() {
+	mapfile -t COMPREPLY < <(qomfs complete bash "\${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
+	[[ \${#COMPREPLY[@]} -eq 1 && \${COMPREPLY[0]} == *[/.=] ]] && compopt -o nospace
+	return 0
+}
+complete -o bashdefault -o default -F _qomfs ${names}`,
+
+	zsh: `#compdef ${names}
+_qomfs() {
+	local -a found
+	found=("\${(@f)$(qomfs complete zsh "\${(j: :)words[1,CURRENT]}" 2>/dev/null)}")
+	[[ -z $found ]] && { _files; return }
+	compadd -S '' -- \${(M)found:#*[/.=]}
+	compadd -- \${found:#*[/.=]}
+}
+compdef _qomfs ${names}`,
+};

@@ -37,6 +37,18 @@ const tests: Readonly<Record<string, TestMaker>> = {
 	},
 };
 
+/** All tests and what stands among them. */
+export const testNames: readonly string[] = [
+	...Object.keys(tests),
+	"-maxdepth",
+	"-print0",
+];
+
+/** Whether another word belongs to a test. */
+export function takesWord(test: string): boolean {
+	return test in tests || test === "-maxdepth";
+}
+
 interface Request {
 	readonly starts: readonly string[];
 	readonly tests: readonly {
@@ -90,7 +102,7 @@ function readWords(words: readonly string[]): Request {
 			continue;
 		}
 		const make = tests[word];
-		if (!make && word !== "-maxdepth")
+		if (!takesWord(word))
 			throw new UsageError(
 				`unknown test '${word}'; 'qomfs find --help' lists them`,
 			);

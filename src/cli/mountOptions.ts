@@ -98,6 +98,11 @@ const definitions = new Map<string, Definition>(
 	}),
 );
 
+/** Each as it is written: `ro`, `uid=`. */
+export const mountOptionNames: readonly string[] = [...definitions].map(
+	([name, { value }]) => (value ? `${name}=` : name),
+);
+
 /** What mount(8) and fstab(5) add on their own, for others to read. */
 const ignored =
 	/^(rw|(no)?dev|(no)?suid|(no)?exec|(no)?auto|(no)?fail|nofail|_netdev|(no)?user|users|owner|group|async|sync|(no|rel|strict)?atime|defaults|x-.*|comment=.*)$/;

@@ -142,13 +142,18 @@ const definitions = {
 
 	exec: (command) =>
 		command
-			.description("run one QMP command")
-			.argument("[word...]", "the command and its arguments")
+			.description("run QMP commands")
+			.argument(
+				"[word...]",
+				'a command and its arguments, or {"execute": ...}; - or none: those on stdin',
+			)
 			.usage("[options] COMMAND [NAME=VALUE...]")
 			.allowUnknownOption()
 			.passThroughOptions()
 			.option("--json", "print what QEMU returns as JSON")
-			.addOption(new Option("--path <socket>", "the same as --socket"))
+			.addOption(
+				new Option("--path <socket>", "the same as --socket").env("QMP_PATH"),
+			)
 			.addOption(socketOption())
 			.addOption(timeoutOption())
 			.helpOption(false)
@@ -200,6 +205,14 @@ const definitions = {
 			.action(async (shell: string) =>
 				(await import("./completion.ts")).runCompletion(shell),
 			),
+
+	complete: (command) =>
+		command
+			.argument("<shell>")
+			.argument("<line>")
+			.action(async (shell: string, line: string) =>
+				(await import("./complete.ts")).runComplete(shell, line),
+			),
 } satisfies Record<string, (command: Command) => Command>;
 
 type CommandName = keyof typeof definitions;
@@ -220,6 +233,11 @@ export const launcherNames: readonly string[] = [
 	"qomfs",
 	...Object.keys(launchers),
 ];
+
+/** What a launcher's command is called under `qomfs`. */
+export function commandOf(launcher: string): string {
+	return launchers[launcher] ?? launcher;
+}
 
 /** @param name of the launcher: `qomfs` with all its commands, or that of one command */
 export function createProgram(name: string): Command {
@@ -242,8 +260,9 @@ export function createProgram(name: string): Command {
 	for (const [command, define] of Object.entries(definitions)) {
 		if (command === "fuse") continue;
 		const isDefault = command === "mount";
+		const hidden = command === "complete"; // for completion's scripts
 		define(program
-			.command(command, { isDefault })
+			.command(command, { isDefault, hidden })
 			.copyInheritedSettings(program));
 	}
 	return program;

@@ -22,8 +22,8 @@ export async function typeTest(
 	throw new UsageError(`no type '${wanted}'; did you mean '${nearest}'?`);
 }
 
-/** Source: qapi/qom.json @qom-list-types. */
-async function typeNames(
+/** Names of all types, or of those that are of one. Source: qapi/qom.json @qom-list-types. */
+export async function typeNames(
 	session: QmpSession,
 	args: { implements?: string },
 ): Promise<ReadonlySet<string>> {

@@ -11,7 +11,6 @@ import {
 } from "../errors.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { awaitsAccept } from "./backlog.ts";
-import { findHolder } from "./holder.ts";
 import { MessageSplitter } from "./messageSplitter.ts";
 
 export interface Transport {
@@ -143,6 +142,7 @@ class SocketTransport implements Transport {
 }
 
 async function busyError(address: Address): Promise<BusyError> {
+	const { findHolder } = await import("./holder.ts"); // seldom needed
 	const holder = (await findHolder(address)) ?? "another client";
 	return new BusyError(
 		`${formatAddress(address)} is busy: ${holder} holds this monitor (QEMU serves one at a time); end that client, or give QEMU a second -qmp`,

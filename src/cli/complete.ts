@@ -1,0 +1,232 @@
+/** `qomfs complete`: what may stand at the cursor, for the scripts of `qomfs completion`. */
+import type { Command } from "commander";
+import { mountType, readMounts } from "../fuse/mountTable.ts";
+import { log } from "../log.ts";
+import { connect, type Machine } from "../machine/connect.ts";
+import { parseType } from "../qom/types.ts";
+import { takesWord, testNames } from "./find.ts";
+import { mountOptionNames } from "./mountOptions.ts";
+import { print } from "./output.ts";
+import { commandOf, createProgram } from "./program.ts";
+import { typeNames } from "./typeTest.ts";
+
+/** @param line up to the cursor */
+export async function runComplete(shell: string, line: string): Promise<void> {
+	const { words, quote } = splitLine(line);
+	const place = findPlace(words);
+	const { current } = place;
+	const found = await candidates(place);
+	// bash takes what stands behind one of these for a word of its own.
+	const kept = escaped(current.slice(0, current.search(/[^=:@]*$/)));
+	for (const word of found)
+		if (word.startsWith(current))
+			print(
+				shell === "bash" && !quote ? escaped(word).slice(kept.length) : word,
+			);
+}
+
+interface SplitLine {
+	readonly words: readonly string[];
+	/** The quote that is open at the cursor. */
+	readonly quote: string;
+}
+
+/** Words as the shell would pass them on; the last one may be empty, or only begun. */
+function splitLine(line: string): SplitLine {
+	const words = [""];
+	let quote = "";
+	const add = (text: string) => words.push((words.pop() ?? "") + text);
+	for (const [token] of line.matchAll(/\\.|\s+|./gsu)) {
+		if (token === quote) quote = "";
+		else if (/^\\./s.test(token) && quote !== "'") add(token.slice(1));
+		else if (quote) add(token);
+		else if (token === '"' || token === "'") quote = token;
+		else if (/^\s/.test(token)) words.push("");
+		else add(token);
+	}
+	return { words, quote };
+}
+
+function escaped(word: string): string {
+	return word.replace(/[^\w/.=:@%+,-]/g, "\\$&");
+}
+
+/** Where the cursor stands. */
+interface Place {
+	readonly command: Command;
+	/** What it is called under `qomfs`. */
+	readonly name: string;
+	/** The word at the cursor, as far as it goes. */
+	readonly current: string;
+	/** How many words before it are no options. */
+	readonly position: number;
+	readonly socket: string | undefined;
+	/** The option whose value this is. */
+	readonly option: string | undefined;
+}
+
+function findPlace(words: readonly string[]): Place {
+	const [launcher = "", ...rest] = words;
+	const launcherName = launcher.slice(launcher.lastIndexOf("/") + 1);
+	let command = createProgram(launcherName);
+	let name = commandOf(launcherName);
+	let socket = process.env.QMP_SOCKET;
+	let option: string | undefined;
+	let position = 0;
+	for (const word of rest.slice(0, -1)) {
+		const flag = word.replace(/=.*/s, "");
+		if (option !== undefined) {
+			if (option === "--socket") socket = word;
+			option = undefined;
+		} else if (word.startsWith("-")) {
+			const known = command.options.find(
+				({ long, short }) => flag === long || flag === short,
+			);
+			if (known?.long === "--socket" && flag !== word)
+				socket = word.slice(flag.length + 1);
+			const takesNext = known
+				? known.required && flag === word
+				: takesWord(word);
+			if (takesNext) option = known?.long ?? flag;
+		} else {
+			const sub = command.commands.find((sub) => sub.name() === word);
+			if (sub) {
+				command = sub;
+				name = sub.name();
+			} else position++;
+		}
+	}
+	const current = rest.at(-1) ?? "";
+	return { command, name, current, position, socket, option };
+}
+
+async function candidates(place: Place): Promise<readonly string[]> {
+	const { command, name, current, option } = place;
+	if (option !== undefined) return optionValues(place, option);
+	if (current.startsWith("-"))
+		return [
+			...command.options
+				.filter(({ hidden }) => !hidden)
+				.flatMap(({ long, short }) => [long ?? short ?? ""]),
+			...(name === "find" ? testNames : []),
+		];
+	if (command.commands.length > 0)
+		return command.commands.map((sub) => sub.name());
+	return argumentValues(place);
+}
+
+async function optionValues(
+	place: Place,
+	option: string,
+): Promise<readonly string[]> {
+	const { current } = place;
+	switch (option) {
+		case "-o": {
+			const before = current.slice(0, current.lastIndexOf(",") + 1);
+			return mountOptionNames.map((name) => before + name);
+		}
+		case "--type":
+		case "-type":
+			return asked(place, async ({ session }) => [
+				...(await typeNames(session, {})),
+			]);
+		case "-link-to":
+			return asked(place, (machine) => objectNames(machine, current));
+		default:
+			return []; // a file, or something that nobody can know
+	}
+}
+
+async function argumentValues(place: Place): Promise<readonly string[]> {
+	const { name, current, position } = place;
+	switch (name) {
+		case "umount":
+			return readMounts()
+				.filter(({ type }) => type === mountType)
+				.map(({ mountpoint }) => mountpoint);
+		case "completion":
+			return ["bash", "zsh"];
+		case "list":
+		case "tree":
+		case "find":
+			return asked(place, (machine) => objectNames(machine, current));
+		case "set":
+			if (position > 0) return [];
+			return asked(place, (machine) => propertyNames(machine, current));
+		case "get":
+			return asked(place, (machine) => propertyNames(machine, current));
+		default:
+			return [];
+	}
+}
+
+/** What the machine knows; nothing where there is none, for nobody wants to read that now. */
+async function asked(
+	{ socket }: Place,
+	ask: (machine: Machine) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+	if (!socket) return [];
+	try {
+		const machine = await connect(socket, {
+			connectTimeoutMs: 1000,
+			timeoutMs: 1000,
+		});
+		try {
+			return await ask(machine);
+		} finally {
+			await machine.close();
+		}
+	} catch (error) {
+		log.cli("%O", error);
+		return [];
+	}
+}
+
+/** Where things have ids of their own, by which they can be called without a path. */
+const idPlaces = ["/machine/peripheral", "/objects", "/chardevs"];
+
+/** Objects in the one that is typed so far, each with a slash to go on; else ids. */
+async function objectNames(
+	{ qom }: Machine,
+	current: string,
+): Promise<readonly string[]> {
+	const before = current.slice(0, current.lastIndexOf("/") + 1);
+	const places = before ? [before] : idPlaces;
+	const names = await Promise.all(
+		places.map(async (place) => {
+			const entries = await qom.list(withoutSlash(place)).catch(() => []);
+			return entries
+				.filter(({ type }) => parseType(type).kind === "child")
+				.map(({ name }) => `${before}${name}${before ? "/" : ""}`);
+		}),
+	);
+	return before ? names.flat() : ["/", ...names.flat()];
+}
+
+/** Properties of the object that is typed so far, behind a dot or a slash, and its children. */
+async function propertyNames(
+	machine: Machine,
+	current: string,
+): Promise<readonly string[]> {
+	const objects = await objectNames(machine, current);
+	const separator = Math.max(
+		current.lastIndexOf("/"),
+		current.lastIndexOf("."),
+	);
+	if (separator < 0)
+		return objects.map((id) => (id.endsWith("/") ? id : `${id}.`));
+	const before = current.slice(0, separator + 1);
+	const entries = await machine.qom
+		.list(withoutSlash(before.slice(0, -1) || "/"))
+		.catch(() => []);
+	return [
+		...objects,
+		...entries
+			.filter(({ type }) => parseType(type).kind !== "child")
+			.map(({ name }) => before + name),
+	];
+}
+
+function withoutSlash(path: string): string {
+	return path.replace(/(?<=.)\/+$/, "");
+}
