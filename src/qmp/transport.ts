@@ -1,9 +1,6 @@
 /** A socket that carries JSON texts. Knows nothing of what they mean. */
-import { lstatSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import {
-	BusyError,
-	ConnectError,
 	DisconnectedError,
 	ProtocolError,
 	type QomfsError,
@@ -55,17 +52,16 @@ function openSocket(address: Address, timeoutMs: number): Promise<Socket> {
 			socket.removeAllListeners("error");
 			resolve(socket);
 		});
-		socket.once("error", async (error: NodeJS.ErrnoException) => {
+		socket.once("error", async (error) => {
 			clearTimeout(timer);
-			// Linux: the backlog of a unix socket is full.
-			reject(
-				error.code === "EAGAIN"
-					? await busyError(address)
-					: connectError(address, error),
-			);
+			const { connectError } = await explanations();
+			reject(await connectError(address, error));
 		});
 	});
 }
+
+/** Loaded only where something went wrong. */
+const explanations = () => import("./connectError.ts");
 
 class SocketTransport implements Transport {
 	onMessage: Transport["onMessage"] = () => {};
@@ -122,6 +118,7 @@ class SocketTransport implements Transport {
 			return new ProtocolError(
 				`${where} accepted the connection and said nothing for ${seconds} s, so it is no free QMP monitor; start QEMU with -qmp unix:PATH,server=on,wait=off`,
 			);
+		const { busyError } = await explanations();
 		return busyError(this.#address);
 	}
 
@@ -138,62 +135,5 @@ class SocketTransport implements Transport {
 			);
 			this.#socket.destroy();
 		}
-	}
-}
-
-async function busyError(address: Address): Promise<BusyError> {
-	const { findHolder } = await import("./holder.ts"); // seldom needed
-	const holder = (await findHolder(address)) ?? "another client";
-	return new BusyError(
-		`${formatAddress(address)} is busy: ${holder} holds this monitor (QEMU serves one at a time); end that client, or give QEMU a second -qmp`,
-	);
-}
-
-function connectError(
-	address: Address,
-	cause: NodeJS.ErrnoException,
-): ConnectError {
-	const where = formatAddress(address);
-	switch (cause.code) {
-		case "ENOENT":
-			return new ConnectError(
-				`${where}: no such socket; is QEMU running with -qmp unix:${where},server=on,wait=off?`,
-				{ cause },
-			);
-		case "EACCES":
-			return new ConnectError(
-				`${where}: permission denied${ownerHint(where)}`,
-				{
-					cause,
-				},
-			);
-		case "ECONNREFUSED":
-			return new ConnectError(`${where}: ${refusal(address)}`, { cause });
-		case "ENOTFOUND":
-			return new ConnectError(`${where}: no such host; is the name right?`, {
-				cause,
-			});
-		default:
-			return new ConnectError(
-				`${where}: ${cause.message}; is the address right?`,
-				{ cause },
-			);
-	}
-}
-
-function refusal(address: Address): string {
-	if (address.kind === "tcp")
-		return "connection refused; is QEMU running with -qmp tcp:HOST:PORT,server=on,wait=off?";
-	if (!lstatSync(address.path, { throwIfNoEntry: false })?.isSocket())
-		return "not a socket; give the path of a QMP socket";
-	return "nobody listens on this socket; QEMU has ended and left it behind";
-}
-
-function ownerHint(path: string): string {
-	try {
-		const { uid, gid } = lstatSync(path);
-		return ` (it belongs to user ${uid}, group ${gid}); run as that user or join that group`;
-	} catch {
-		return " on the way to it"; // a directory above it cannot be searched
 	}
 }

@@ -350,7 +350,7 @@ it("a socket without permission is refused, and its owner named", async ({
 		expectRefusal(
 			finished,
 			3,
-			/permission denied \(it belongs to user \d+, group \d+\); run as that user or join/,
+			/permission denied; it belongs to user \S+ and group \S+: .*run as/,
 		);
 		expect(await box.leftovers()).toEqual([]);
 	} finally {

@@ -1,0 +1,95 @@
+/** Why a monitor cannot be reached, and what to do. */
+import { execFile } from "node:child_process";
+import { lstatSync, type Stats } from "node:fs";
+import { dirname } from "node:path";
+import { promisify } from "node:util";
+import { BusyError, ConnectError } from "../errors.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { findHolder } from "./holder.ts";
+
+/** Another client holds the monitor. */
+export async function busyError(address: Address): Promise<BusyError> {
+	const holder = (await findHolder(address)) ?? "another client";
+	return new BusyError(
+		`${formatAddress(address)} is busy: ${holder} holds this monitor (QEMU serves one at a time); end that client, or give QEMU a second -qmp`,
+	);
+}
+
+/** What connect(2) has said, in words. */
+export async function connectError(
+	address: Address,
+	cause: NodeJS.ErrnoException,
+): Promise<ConnectError> {
+	// Linux: the backlog of a unix socket is full.
+	if (cause.code === "EAGAIN") return busyError(address);
+	return new ConnectError(
+		`${formatAddress(address)}: ${await explain(address, cause)}`,
+		{ cause },
+	);
+}
+
+async function explain(
+	address: Address,
+	{ code, message }: NodeJS.ErrnoException,
+): Promise<string> {
+	switch (code) {
+		case "ENOENT":
+			return `no such socket; is QEMU running with -qmp unix:${formatAddress(address)},server=on,wait=off?`;
+		case "EACCES":
+			return address.kind === "unix"
+				? permissionDenied(address.path)
+				: "permission denied";
+		case "ECONNREFUSED":
+			return refusal(address);
+		case "ENOTFOUND":
+			return "no such host; is the name right?";
+		default:
+			return `${message}; is the address right?`;
+	}
+}
+
+function refusal(address: Address): string {
+	if (address.kind === "tcp")
+		return "connection refused; is QEMU running with -qmp tcp:HOST:PORT,server=on,wait=off?";
+	if (!lstatSync(address.path, { throwIfNoEntry: false })?.isSocket())
+		return "not a socket; give the path of a QMP socket";
+	return "nobody listens on this socket; QEMU has ended and left it behind";
+}
+
+async function permissionDenied(socket: string): Promise<string> {
+	const [path, stats] = reachable(socket);
+	const [user, group] = await owners(path, stats);
+	const what = path === socket ? "it" : path;
+	const needed = path === socket ? 0o020 : 0o010;
+	const runAs = `run as ${user} ('sudo${user === "root" ? "" : ` -u ${user}`}')`;
+	// Nobody should join the group of root.
+	const remedy =
+		stats.mode & needed && stats.gid !== 0
+			? `join that group ('sudo usermod -aG ${group} USER', then log in again), or ${runAs}`
+			: runAs;
+	return `permission denied; ${what} belongs to user ${user} and group ${group}: ${remedy}`;
+}
+
+/** The path, or the directory on the way to it that cannot be searched. */
+function reachable(path: string): [path: string, stats: Stats] {
+	try {
+		return [path, lstatSync(path)];
+	} catch {
+		return reachable(dirname(path));
+	}
+}
+
+/** Names where stat(1) knows them, from whatever directory service there is; else numbers. */
+async function owners(
+	path: string,
+	{ uid, gid }: Stats,
+): Promise<[user: string, group: string]> {
+	const args = ["-c", "%U %G", "--", path];
+	const { stdout } = await promisify(execFile)("stat", args).catch(() => ({
+		stdout: "",
+	}));
+	const [user = "", group = ""] = stdout.trim().split(" ");
+	const known = (name: string, id: number) =>
+		name === "" || name === "UNKNOWN" ? `${id}` : name;
+	return [known(user, uid), known(group, gid)];
+}
