@@ -21,6 +21,7 @@ import { connectSession, type QmpSession } from "../src/qmp/session.ts";
 import { LiveSource } from "../src/qom/live.ts";
 import { joinPath, type QomPath, rootPath } from "../src/qom/path.ts";
 import { parseType } from "../src/qom/types.ts";
+import { measureCommands } from "./benchCommands.ts";
 import { findQemuNext } from "./qemuNext.ts";
 import {
 	bigMachine,
@@ -434,7 +435,10 @@ for (const qemu of qemus) {
 	await withMachine(qemu, typicalMachine, async (bench) => {
 		await measureMachine(bench, "typical", workloads);
 		const version = versionOf(bench.session);
-		notes.push(`${version} typical: ${await measureCatDuringSweep(bench)}`);
+		notes.push(
+			`${version} typical: ${await measureCatDuringSweep(bench)}`,
+			...(await measureCommands(bench.vm.socket, 4 * rounds)),
+		);
 	});
 	if (flags.typical) continue;
 	await withMachine(qemu, bigMachine, async (bench) => {
