@@ -120,8 +120,7 @@ async function follow(
 		await sleep(everyMs);
 		for (const [index, before] of followed.entries()) {
 			const { object, property } = before;
-			const value = await source.get(object, property);
-			if (value instanceof QomError) continue;
+			const value = await propertyValue(source, object, property);
 			const now = { object, property, value };
 			followed[index] = now;
 			if (flags.watch !== undefined && text(now) !== text(before)) show(now);

@@ -20,20 +20,29 @@ export async function contentsOf(
 export async function objectTypeOf(
 	source: QomSource,
 	path: QomPath,
-	{ values }: ObjectContents,
+	contents: ObjectContents,
 ): Promise<string | undefined> {
-	const type = values.get("type") ?? (await getOrError(source, path, "type"));
+	const type = await propertyValue(source, path, "type", contents);
 	return typeof type === "string" ? type : undefined;
 }
 
-/** One property's value, or why QEMU refuses it. */
+/**
+ * One property's value, or why QEMU refuses it.
+ *
+ * @param contents of the object, where they were just asked for
+ */
 export async function propertyValue(
 	source: QomSource,
 	path: QomPath,
 	name: string,
-	{ values }: ObjectContents,
+	contents?: ObjectContents,
 ): Promise<Json | QomError> {
-	return values.get(name) ?? getOrError(source, path, name);
+	try {
+		return contents?.values.get(name) ?? (await source.get(path, name));
+	} catch (error) {
+		if (error instanceof QomError) return error;
+		throw error;
+	}
 }
 
 /** A property with its value, for others to see. */
@@ -63,18 +72,5 @@ export async function* shownProperties(
 				? redacted
 				: await propertyValue(source, path, name, contents),
 		};
-	}
-}
-
-async function getOrError(
-	source: QomSource,
-	path: QomPath,
-	property: string,
-): Promise<Json | QomError> {
-	try {
-		return await source.get(path, property);
-	} catch (error) {
-		if (error instanceof QomError) return error;
-		throw error;
 	}
 }
