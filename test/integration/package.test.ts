@@ -45,11 +45,13 @@ it("the package holds the launchers and what was built, no more", async () => {
 	expect(files).toContain("package/package.json");
 	expect(files).toContain("package/LICENSE");
 	expect(files).toContain("package/bin/qomfs.js");
+	expect(files).toContain("package/bin/qmp-shell.js");
+	expect(files).toContain("package/dist/man/qom-get.1");
 	expect(files).toContain("package/dist/cli/launch.js");
 	expect(files).toContain("package/dist/index.d.ts");
 	const others = files.filter(
 		(file) =>
-			!/^package\/(bin\/[\w-]+\.js|dist\/([\w-]+\/)*[\w-]+\.(d\.ts|js)(\.map)?)$/.test(
+			!/^package\/(bin\/[\w-]+\.js|dist\/([\w-]+\/)*[\w-]+\.(d\.ts|js)(\.map)?|dist\/man\/[\w-]+\.\d)$/.test(
 				file,
 			) &&
 			!/^package\/(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/.test(file),
