@@ -1,14 +1,214 @@
+/** `qmp`: one QMP command, or those that come in on stdin. */
 import type { Command } from "commander";
+import { CommandError, UsageError } from "../errors.ts";
+import { formatJson, type Json } from "../json.ts";
+import { parseAddress } from "../qmp/address.ts";
+import type { Pair } from "../qmp/literal.ts";
+import type { QmpSchema } from "../qmp/schema.ts";
+import { connectSession, type QmpSession } from "../qmp/session.ts";
+import { flatten } from "./flatten.ts";
 import type { MachineFlags } from "./openMachine.ts";
+import {
+	executeRequest,
+	holdsSecret,
+	type QmpRequest,
+	readRequest,
+	requestOf,
+	type SchemaSource,
+} from "./qmpRequest.ts";
 
 export interface ExecFlags extends MachineFlags {
 	readonly json?: true;
+	/** What 2012 called `socket`. */
 	readonly path?: string;
+	/** A command whose help is wanted; true for the general one. */
 	readonly help?: true | string;
 }
 
+/**
+ * @param givenWords the command and its arguments; one word of JSON; `-` or none for stdin
+ * @param definition of this command, for its help
+ * @throws UsageError the line is wrong; CommandError QEMU refuses; whatever connecting throws
+ */
 export async function runExec(
-	_words: readonly string[],
-	_flags: ExecFlags,
-	_command: Command,
-): Promise<void> {}
+	givenWords: readonly string[],
+	givenFlags: ExecFlags,
+	definition: Command,
+): Promise<void> {
+	// No command takes an argument of that name, and behind the command is where one adds it.
+	const words = givenWords.filter((word) => word !== "--json");
+	const flags: ExecFlags =
+		words.length < givenWords.length
+			? { ...givenFlags, json: true }
+			: givenFlags;
+	const monitor = monitorOf(flags, definition);
+	const helped = helpedCommand(words, flags);
+	if (helped) {
+		if (monitor === undefined || helped.command === undefined)
+			process.stdout.write(definition.helpInformation());
+		else await printHelp(monitor, flags, helped, definition);
+		return;
+	}
+	const isStdin = words.length === 0 || words[0] === "-";
+	if (isStdin && words.length > 1)
+		throw new UsageError(`'${words[1]}' is too much: '-' means stdin`);
+	if (words.length === 0 && process.stdin.isTTY)
+		throw new UsageError(
+			`no command; '${definition.name()} --help' shows how, 'query-commands' names all`,
+		);
+	const request = isStdin ? undefined : readWords(words);
+	if (monitor === undefined)
+		throw new UsageError(
+			"no monitor is named; give --path=SOCKET or -s SOCKET, or set QMP_SOCKET or QMP_PATH",
+		);
+	await withSession(monitor, flags, async (session) => {
+		const schemaOf = schemaSource(session);
+		const execute = async (each: QmpRequest) =>
+			print(await executeOn(session, each, schemaOf), flags);
+		if (request) return execute(request);
+		const { readCommands } = await import("./stdinCommands.ts");
+		for await (const text of readCommands(process.stdin)) {
+			const each = readRequest(text);
+			if (each) await execute(each);
+		}
+	});
+}
+
+function executeOn(
+	session: QmpSession,
+	request: QmpRequest,
+	schemaOf: SchemaSource,
+): Promise<Json> {
+	return executeRequest(request, schemaOf, (command, args) =>
+		session.execute(command, args, {
+			secret: args !== undefined && holdsSecret(formatJson(args)),
+		}),
+	);
+}
+
+/** @throws UsageError */
+function readWords(words: readonly string[]): QmpRequest {
+	const [first = ""] = words;
+	if (words.length === 1 && /^\s*\{/.test(first)) {
+		const request = readRequest(first);
+		if (request) return request;
+	}
+	if (first.startsWith("-"))
+		throw new UsageError(
+			`unknown option '${first}'; a command comes first, then its arguments`,
+		);
+	return requestOf(words);
+}
+
+/** What is typed outweighs the environment. */
+function monitorOf(
+	{ socket, path }: ExecFlags,
+	definition: Command,
+): string | undefined {
+	const isTyped = (option: string) =>
+		definition.getOptionValueSource(option) === "cli";
+	if (isTyped("path") && !isTyped("socket")) return path;
+	return socket || path || undefined;
+}
+
+interface Helped {
+	/** Undefined for the general help. */
+	readonly command: string | undefined;
+	readonly words: readonly string[];
+}
+
+/** `--help COMMAND`, `COMMAND ... --help`, and `help COMMAND`, which 2012 had, too. */
+function helpedCommand(
+	words: readonly string[],
+	{ help }: ExecFlags,
+): Helped | undefined {
+	if (typeof help === "string") return { command: help, words };
+	const [first, ...others] = words;
+	if (help || first === "help") {
+		const [command, ...rest] = help ? words : others;
+		return { command, words: rest };
+	}
+	if (!others.includes("--help") && !others.includes("-h")) return undefined;
+	return { command: first, words: others };
+}
+
+async function printHelp(
+	monitor: string,
+	flags: ExecFlags,
+	{ command = "", words }: Helped,
+	definition: Command,
+): Promise<void> {
+	const [{ commandHelp }, { readPair }] = await Promise.all([
+		import("./qmpHelp.ts"),
+		import("../qmp/literal.ts"),
+	]);
+	const pairs: readonly Pair[] = words
+		.filter((word) => word.includes("="))
+		.map(readPair);
+	await withSession(monitor, flags, async (session) => {
+		const schema = await fetchSchema(session);
+		process.stdout.write(
+			commandHelp(
+				schema,
+				nameOf(definition),
+				command,
+				pairs,
+				process.stdout.columns,
+			),
+		);
+	});
+}
+
+/** `qmp`, or `qomfs exec`. */
+function nameOf(definition: Command): string {
+	const { parent } = definition;
+	return [...(parent ? [parent.name()] : []), definition.name()].join(" ");
+}
+
+async function withSession(
+	monitor: string,
+	{ timeout = 10 }: ExecFlags,
+	act: (session: QmpSession) => Promise<void>,
+): Promise<void> {
+	const session = await connectSession(parseAddress(monitor), {
+		timeoutMs: timeout * 1000,
+	});
+	try {
+		await act(session);
+	} finally {
+		await session.close();
+	}
+}
+
+/** Asks QEMU for its schema: 200 kB, for which it needs some 50 ms. */
+export async function fetchSchema(session: QmpSession): Promise<QmpSchema> {
+	const { readSchema } = await import("../qmp/schema.ts");
+	return readSchema(await session.execute("query-qmp-schema"));
+}
+
+/** Asks once, where it is wanted; a QEMU that has none leaves all to guessing. */
+function schemaSource(session: QmpSession): SchemaSource {
+	let schema: Promise<QmpSchema | undefined> | undefined;
+	return () => {
+		schema ??= fetchSchema(session).catch((error) => {
+			if (error instanceof CommandError) return undefined;
+			throw error;
+		});
+		return schema;
+	};
+}
+
+function print(value: Json, { json }: ExecFlags): void {
+	if (json) {
+		process.stdout.write(`${formatJson(value)}\n`);
+		return;
+	}
+	let text = "";
+	for (const line of flatten(value)) text += `${line}\n`;
+	process.stdout.write(process.stdout.isTTY ? tame(text) : text);
+}
+
+/** No escape sequence of a guest's making reaches the terminal. */
+function tame(text: string): string {
+	return text.replace(/(?![\r\n\t])\p{Cc}/gu, "?");
+}

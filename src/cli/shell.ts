@@ -1,4 +1,16 @@
-import type { MachineFlags } from "./openMachine.ts";
+/** `qmp-shell`: QMP and the human monitor's language, line by line. */
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { QomfsError, UsageError } from "../errors.ts";
+import type { JsonObject } from "../json.ts";
+import type { QemuVersion } from "../qmp/messages.ts";
+import { oneLine } from "./message.ts";
+import { type MachineFlags, monitorOf } from "./openMachine.ts";
+import { HmpLines } from "./shell/hmpLines.ts";
+import type { ShellLines, ShellOutput } from "./shell/lines.ts";
+import { pythonJson } from "./shell/pythonJson.ts";
+import { QmpLines } from "./shell/qmpLines.ts";
+import { type ShellListener, ShellSession } from "./shell/shellSession.ts";
 
 export interface ShellFlags extends MachineFlags {
 	readonly hmp?: true;
@@ -9,7 +21,150 @@ export interface ShellFlags extends MachineFlags {
 	readonly command?: readonly string[];
 }
 
+/**
+ * On a terminal it talks with a user; else it runs the lines of `-c` or of stdin.
+ *
+ * @throws QomfsError QEMU has refused some of the lines; whatever connecting throws
+ */
 export async function runShell(
-	_socket: string | undefined,
-	_flags: ShellFlags,
-): Promise<void> {}
+	socket: string | undefined,
+	flags: ShellFlags,
+): Promise<void> {
+	const monitor = socket ?? monitorOf(flags);
+	const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
+	if (isTerminal && !flags.command) return talk(monitor, flags);
+	const session = await connect(monitor, flags, false, {
+		onConnected: () => {},
+		onLost: () => {},
+		onEvent: ({ message }) => plainOutput.print(eventText(message, flags)),
+	});
+	try {
+		await runLines(
+			flags.command ?? (await linesOfStdin()),
+			linesIn(session, plainOutput, flags),
+		);
+	} finally {
+		await session.close();
+	}
+}
+
+const plainOutput: ShellOutput = {
+	print: (text) => process.stdout.write(`${text}\n`),
+	printError: (text) => process.stdout.write(`${text}\n`),
+	say: (text) => process.stderr.write(`qmp-shell: ${text}\n`),
+};
+
+/** Those that QEMU or the shell itself has refused are counted, and the rest still run. */
+async function runLines(
+	texts: Iterable<string> | AsyncIterable<string>,
+	lines: ShellLines,
+): Promise<void> {
+	let all = 0;
+	let refused = 0;
+	for await (const text of texts) {
+		all++;
+		const outcome = await lines.run(text).catch((error) => {
+			if (!(error instanceof UsageError)) throw error;
+			plainOutput.say(oneLine(error));
+			return "refused" as const;
+		});
+		if (outcome === "refused") refused++;
+		if (outcome === "leave") break;
+	}
+	if (lines.abandon())
+		throw new QomfsError("a transaction was begun and not ended with ')'");
+	if (refused > 0)
+		throw new QomfsError(`${refused} of ${all} lines were refused`);
+}
+
+async function linesOfStdin(): Promise<AsyncIterable<string>> {
+	const { readCommands } = await import("./stdinCommands.ts");
+	return readCommands(process.stdin);
+}
+
+async function talk(monitor: string, flags: ShellFlags): Promise<void> {
+	const [{ openHistory }, { runTerminal, TerminalOutput }] = await Promise.all([
+		import("./shell/history.ts"),
+		import("./shell/terminal.ts"),
+	]);
+	const output = new TerminalOutput();
+	let isFirst = true;
+	const prefetch = () => {
+		// For what is typed next; whoever needs it and finds it missing asks again.
+		if (!flags.hmp && !flags.skipNegotiation) session.schema().catch(() => {});
+	};
+	const session = await connect(monitor, flags, true, {
+		onConnected(version) {
+			const text = `Connected to QEMU ${versionText(version)}`;
+			if (isFirst)
+				for (const line of [welcome(flags), text, ""]) output.say(line);
+			else {
+				output.say(`${text} again`);
+				prefetch();
+			}
+			isFirst = false;
+		},
+		onLost: (reason) =>
+			output.printError(`${oneLine(reason)}; connecting again`),
+		onEvent: ({ message }) => output.printEvent(eventText(message, flags)),
+	});
+	prefetch();
+	try {
+		await runTerminal(
+			linesIn(session, output, flags),
+			output,
+			openHistory(join(homedir(), historyFile(flags))),
+		);
+	} finally {
+		await session.close();
+	}
+}
+
+async function connect(
+	monitor: string,
+	{ skipNegotiation, logfile }: ShellFlags,
+	reconnects: boolean,
+	listener: ShellListener,
+): Promise<ShellSession> {
+	const onTraffic =
+		logfile === undefined
+			? undefined
+			: (await import("./shell/trafficLog.ts")).openTrafficLog(logfile);
+	return ShellSession.connect(
+		monitor,
+		{
+			negotiate: !skipNegotiation,
+			reconnects,
+			...(onTraffic && { onTraffic }),
+		},
+		listener,
+	);
+}
+
+function linesIn(
+	session: ShellSession,
+	output: ShellOutput,
+	{ hmp, verbose, pretty }: ShellFlags,
+): ShellLines {
+	const options = { isVerbose: verbose === true, isPretty: pretty === true };
+	return hmp
+		? new HmpLines(session, output, options)
+		: new QmpLines(session, output, options);
+}
+
+function eventText(message: JsonObject, { pretty }: ShellFlags): string {
+	return pythonJson(message, { isPretty: pretty === true });
+}
+
+function welcome({ hmp }: ShellFlags): string {
+	return `Welcome to the ${hmp ? "HMP" : "QMP low-level"} shell!`;
+}
+
+function versionText({ major, minor, micro }: QemuVersion): string {
+	return `${major}.${minor}.${micro}`;
+}
+
+/** Under the names that QEMU's own shell uses, so that its lines are here, too. */
+function historyFile({ hmp }: ShellFlags): string {
+	return hmp ? ".qmp-shell-hmp_history" : ".qmp-shell_history";
+}

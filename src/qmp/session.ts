@@ -26,7 +26,13 @@ export interface SessionOptions {
 	readonly connectTimeoutMs?: number;
 	/** For one command, unless the command says otherwise. */
 	readonly timeoutMs?: number;
+	/** Without `qmp_capabilities` QEMU takes no other command (default: true). */
+	readonly negotiate?: boolean;
+	/** Told of every message after the greeting, as it is on the wire; secrets too. */
+	readonly onTraffic?: OnTraffic;
 }
+
+export type OnTraffic = (direction: "sent" | "received", text: string) => void;
 
 export interface SessionCounters {
 	readonly commands: number;
@@ -57,6 +63,7 @@ export class QmpSession {
 	readonly ended: Promise<QomfsError>;
 	readonly #transport: Transport;
 	readonly #timeoutMs: number;
+	readonly #onTraffic: OnTraffic;
 	/** By id, oldest first. A command that has timed out stays until its late reply is here. */
 	readonly #pending = new Map<number, PendingCommand>();
 	readonly #listeners = new Set<(event: QmpEvent) => void>();
@@ -67,12 +74,19 @@ export class QmpSession {
 	#bytesReceived = 0;
 
 	/** Use {@link connectSession}. Negotiation is still to be done. */
-	constructor(transport: Transport, greeting: Greeting, timeoutMs: number) {
+	constructor(
+		transport: Transport,
+		greeting: Greeting,
+		timeoutMs: number,
+		onTraffic: OnTraffic = () => {},
+	) {
 		this.greeting = greeting;
 		this.#transport = transport;
 		this.#timeoutMs = timeoutMs;
+		this.#onTraffic = onTraffic;
 		transport.onMessage = (text, lengthBytes) => {
 			this.#bytesReceived += lengthBytes;
+			onTraffic("received", text);
 			this.#receive(text);
 		};
 		this.ended = new Promise((resolve) => {
@@ -127,6 +141,7 @@ export class QmpSession {
 			this.#pending.set(id, { command, secret, resolve, reject, timer });
 			log.send("%s", secret ? `${command} (redacted)` : text);
 			this.#commands++;
+			this.#onTraffic("sent", text);
 			this.#bytesSent += this.#transport.send(text);
 		});
 	}
@@ -207,7 +222,7 @@ export class QmpSession {
 }
 
 /**
- * Connects, waits for the greeting and negotiates.
+ * Connects, waits for the greeting and negotiates, unless told not to.
  *
  * @throws ConnectError nobody there, or not QMP
  * @throws BusyError another client holds the monitor
@@ -219,16 +234,18 @@ export async function connectSession(
 	options: SessionOptions = {},
 ): Promise<QmpSession> {
 	const { connectTimeoutMs = 3000, timeoutMs = 10_000 } = options;
+	const { negotiate = true, onTraffic } = options;
 	const startMs = performance.now();
 	const transport = await openTransport(address, connectTimeoutMs);
 	try {
 		const leftMs = () =>
 			Math.max(1, connectTimeoutMs - (performance.now() - startMs));
 		const greeting = await receiveGreeting(transport, address, leftMs());
-		const session = new QmpSession(transport, greeting, timeoutMs);
-		await session.execute("qmp_capabilities", undefined, {
-			timeoutMs: leftMs(),
-		});
+		const session = new QmpSession(transport, greeting, timeoutMs, onTraffic);
+		if (negotiate)
+			await session.execute("qmp_capabilities", undefined, {
+				timeoutMs: leftMs(),
+			});
 		return session;
 	} catch (error) {
 		transport.close();

@@ -490,6 +490,30 @@ describe("connecting", () => {
 			await session.close();
 		});
 
+		it("sends nothing by itself when it is not to negotiate", async () => {
+			const session = await connectSession(await serve(kind, monitor), {
+				negotiate: false,
+			});
+			expect(session.counters.commands).toBe(0);
+			expect(await session.execute("query-version")).toBe("query-version");
+			await session.close();
+		});
+
+		it("tells of all traffic after the greeting, in order", async () => {
+			const traffic: string[] = [];
+			const session = await connectSession(await serve(kind, monitor), {
+				onTraffic: (direction, text) => traffic.push(`${direction} ${text}`),
+			});
+			await session.execute("x", { password: "p" }, { secret: true });
+			expect(traffic).toEqual([
+				'sent {"execute":"qmp_capabilities","id":0}',
+				'received {"return":"qmp_capabilities","id":0}',
+				'sent {"execute":"x","arguments":{"password":"p"},"id":1}',
+				'received {"return":"x","id":1}',
+			]);
+			await session.close();
+		});
+
 		it("understands a pretty monitor that speaks a few bytes at a time", async () => {
 			const pretty = (value: unknown) =>
 				`${JSON.stringify(value, null, 4).replaceAll("\n", "\r\n")}\r\n`;

@@ -1,0 +1,109 @@
+/** The help of one QMP command, from the schema of the QEMU that is asked. */
+import type { Pair } from "../qmp/literal.ts";
+import {
+	describeType,
+	type Member,
+	memberNamed,
+	membersOf,
+	type QmpSchema,
+	type SchemaType,
+} from "../qmp/schema.ts";
+import { commandNamed } from "./typedArguments.ts";
+import { placeholder } from "./typedText.ts";
+
+const columnsDefault = 80;
+
+/**
+ * Usage, then what is required, then what may be left out.
+ *
+ * @param name of the launcher, for the line of usage
+ * @param pairs the value of a tag selects its variant's arguments
+ * @throws UsageError there is no such command
+ */
+export function commandHelp(
+	schema: QmpSchema,
+	name: string,
+	givenName: string,
+	pairs: readonly Pair[],
+	columns = columnsDefault,
+): string {
+	const command = commandNamed(schema, givenName);
+	const type = schema.argumentsOf(command);
+	if (!type) return "";
+	const texts = new Map(
+		pairs.map(({ key, text }) => [
+			memberNamed(type.members, key)?.name ?? key,
+			text,
+		]),
+	);
+	const members = membersOf(type, (tag) => texts.get(tag));
+	const tag = type.tag === undefined ? undefined : texts.get(type.tag);
+	// Once the tag has its value, all the others that it could have are of no interest.
+	const shown = members.map(
+		(member): Member =>
+			member.name === type.tag && tag !== undefined && type.variants.has(tag)
+				? { ...member, type: { kind: "enum", values: [tag] } }
+				: member,
+	);
+	const required = shown.filter(({ isOptional }) => !isOptional);
+	const optional = shown.filter(({ isOptional }) => isOptional);
+	const usage = [
+		...[name, command],
+		...required.map(
+			({ name, type: memberType }) => `${name}=${placeholder(memberType)}`,
+		),
+		...(optional.length > 0 || type.isOpen ? ["[NAME=VALUE...]"] : []),
+	].join(" ");
+	const sections = [`Usage: ${usage}`];
+	if (required.length > 0)
+		sections.push(`Required:\n${table(required, columns)}`);
+	if (optional.length > 0)
+		sections.push(`Optional:\n${table(optional, columns)}`);
+	if (members.length === 0) sections.push("It takes no arguments.");
+	if (type.isOpen)
+		sections.push(
+			"It takes the properties of the device besides; device-list-properties names them.",
+		);
+	if (type.tag !== undefined && !type.variants.has(tag ?? ""))
+		sections.push(
+			`What else it takes depends on ${type.tag}:\n  ${name} ${command} ${type.tag}=VALUE --help`,
+		);
+	const nested = members.find(({ type: memberType }) => hasMembers(memberType));
+	if (nested)
+		sections.push(
+			`Members of an object are given as ${nested.name}.MEMBER=VALUE, or all as JSON.`,
+		);
+	return `${sections.join("\n\n")}\n`;
+}
+
+function hasMembers(type: SchemaType): boolean {
+	return type.kind === "alternate"
+		? type.alternatives.some(hasMembers)
+		: type.kind === "object";
+}
+
+function table(members: readonly Member[], columns: number): string {
+	const width = Math.max(...members.map(({ name }) => name.length)) + 4;
+	return members
+		.map(({ name, type }) => {
+			const words = describeType(type).replaceAll("|", ", ").split(" ");
+			return `  ${name.padEnd(width - 2)}${wrapped(words, width, columns)}`;
+		})
+		.join("\n");
+}
+
+/** Words in lines that begin at a column and end before another. */
+function wrapped(
+	words: readonly string[],
+	begin: number,
+	columns: number,
+): string {
+	const lines = [""];
+	for (const word of words) {
+		const line = lines.at(-1) ?? "";
+		if (line && begin + line.length + 1 + word.length > columns)
+			lines.push(word);
+		else lines[lines.length - 1] = line ? `${line} ${word}` : word;
+	}
+	return lines.join(`\n${" ".repeat(begin)}`);
+}

@@ -1,0 +1,223 @@
+/**
+ * A QMP command as a user has written it, and how it gets to QEMU: typed by the schema, and
+ * once more with another kind of value where QEMU asks for one.
+ */
+import { CommandError, UsageError } from "../errors.ts";
+import { isObject, type Json, type JsonObject, parseJson } from "../json.ts";
+import { type Pair, readPair, splitWords } from "../qmp/literal.ts";
+import type { QmpSchema } from "../qmp/schema.ts";
+
+export type QmpRequest =
+	| { readonly command: string; readonly pairs: readonly Pair[] }
+	/** In JSON, and sent as it is. */
+	| { readonly command: string; readonly args: JsonObject | undefined };
+
+/** Sends one command; whatever it throws is passed on. */
+export type Send = (command: string, args?: JsonObject) => Promise<Json>;
+
+/** Asks for the schema; undefined where QEMU has none to give. */
+export type SchemaSource = () => Promise<QmpSchema | undefined>;
+
+/**
+ * Reads `COMMAND NAME=VALUE...` or `{"execute": ...}`.
+ *
+ * @returns undefined for an empty line
+ * @throws UsageError
+ */
+export function readRequest(line: string): QmpRequest | undefined {
+	if (line.trimStart().startsWith("{")) return readJsonRequest(line);
+	const words = splitWords(line);
+	return words.length === 0 ? undefined : requestOf(words);
+}
+
+/**
+ * @param words the command, then `NAME=VALUE` or `--NAME=VALUE` each
+ * @throws UsageError
+ */
+export function requestOf([
+	command = "",
+	...words
+]: readonly string[]): QmpRequest {
+	if (!/^\w[\w.-]*$/.test(command))
+		throw new UsageError(
+			`'${command}' is no command; write COMMAND NAME=VALUE...`,
+		);
+	try {
+		return { command, pairs: words.map(readPair) };
+	} catch (error) {
+		throw concerning(command, error);
+	}
+}
+
+/** @throws UsageError */
+function readJsonRequest(text: string): QmpRequest {
+	let message: Json;
+	try {
+		message = parseJson(text);
+	} catch (cause) {
+		throw new UsageError(
+			`a command in JSON cannot be read: ${(cause as Error).message}`,
+			{ cause },
+		);
+	}
+	const { execute, arguments: args } = isObject(message) ? message : {};
+	if (typeof execute !== "string" || (args !== undefined && !isObject(args)))
+		throw new UsageError(
+			'a command in JSON has to be {"execute": NAME, "arguments": {...}}',
+		);
+	return { command: execute, args };
+}
+
+/**
+ * Executes a request. The schema is asked for where there are arguments to type, or a mistake
+ * to explain.
+ *
+ * @throws UsageError an unknown command or argument, or one that is missing, with QEMU's refusal
+ * as its cause if QEMU was asked; whatever `send` throws
+ */
+export async function executeRequest(
+	request: QmpRequest,
+	schemaOf: SchemaSource,
+	send: Send,
+): Promise<Json> {
+	if (!("pairs" in request)) return send(request.command, request.args);
+	const { command, pairs } = request;
+	try {
+		return await (pairs.length > 0
+			? executeTyped(command, pairs, schemaOf, send)
+			: send(command));
+	} catch (error) {
+		// It has not been executed: there is another name for it, or an argument to name.
+		const isMistake =
+			error instanceof CommandError &&
+			(error.class === "CommandNotFound" ||
+				(pairs.length === 0 && / is missing$/.test(error.desc)));
+		const schema = isMistake ? await schemaOf() : undefined;
+		if (!isMistake || !schema) throw error;
+		try {
+			const { commandNamed } = await import("./typedArguments.ts");
+			const name = commandNamed(schema, command);
+			// QEMU knows it, and does not take it now.
+			if (name === command && error.class === "CommandNotFound") throw error;
+			return await executeTyped(name, pairs, schemaOf, send);
+		} catch (explanation) {
+			throw explanation instanceof UsageError
+				? new UsageError(explanation.message, { cause: error })
+				: explanation;
+		}
+	}
+}
+
+async function executeTyped(
+	command: string,
+	pairs: readonly Pair[],
+	schemaOf: SchemaSource,
+	send: Send,
+): Promise<Json> {
+	const { guessedArguments, typedArguments } = await import(
+		"./typedArguments.ts"
+	);
+	// A command that the schema does not have is for QEMU to refuse.
+	const type = (await schemaOf())?.argumentsOf(command);
+	const { args, guesses } = about(command, () =>
+		type ? typedArguments(type, pairs) : guessedArguments(pairs),
+	);
+	return sendCorrecting(
+		command,
+		pairs.length > 0 ? args : undefined,
+		guesses,
+		send,
+	);
+}
+
+/**
+ * Sends a command, and sends it again each time QEMU refuses the kind of one guessed argument
+ * and its text can be of the kind that QEMU expects. Such a refusal has changed nothing.
+ */
+async function sendCorrecting(
+	command: string,
+	args: JsonObject | undefined,
+	guesses: ReadonlyMap<string, string>,
+	send: Send,
+): Promise<Json> {
+	const left = new Map(guesses);
+	let corrected = args;
+	for (;;) {
+		try {
+			return await send(command, corrected);
+		} catch (error) {
+			const better =
+				error instanceof CommandError
+					? await correction(error, left)
+					: undefined;
+			if (!better) throw error;
+			const [key, value] = better;
+			left.delete(key);
+			corrected = replaced(corrected ?? {}, key.split("."), value);
+		}
+	}
+}
+
+/** The argument that QEMU has refused the kind of, as the kind that it expects. */
+async function correction(
+	error: CommandError,
+	guesses: ReadonlyMap<string, string>,
+): Promise<[key: string, value: Json] | undefined> {
+	if (guesses.size === 0) return undefined;
+	const [{ refusalOf }, { kindOfType }, { scalarOf }] = await Promise.all([
+		import("../qom/refusal.ts"),
+		import("../qom/codec.ts"),
+		import("./typedText.ts"),
+	]);
+	const expected =
+		refusalOf(error, "").expected ?? optionKind.exec(error.desc)?.[1];
+	if (expected === undefined) return undefined;
+	const named = /'([^']*)'/.exec(error.desc)?.[1] ?? "";
+	// qom-set names the property, and means the value.
+	const key = guesses.has(named)
+		? named
+		: guesses.size === 1
+			? [...guesses.keys()][0]
+			: undefined;
+	const text = key === undefined ? undefined : guesses.get(key);
+	if (key === undefined || text === undefined) return undefined;
+	const value = about(error.command, () =>
+		scalarOf(text, kindOfType(expected), key, expected),
+	);
+	return value === undefined ? undefined : [key, value];
+}
+
+/** Before QEMU 10 device_add has read its arguments as those of a command line, and says so. */
+const optionKind = /^Parameter '[^.[]*' expects (integer|number)$/;
+
+function replaced(
+	object: JsonObject,
+	[name = "", ...names]: readonly string[],
+	value: Json,
+): JsonObject {
+	const member = object[name];
+	const isDeeper = names.length > 0 && isObject(member);
+	return {
+		...object,
+		[name]: isDeeper ? replaced(member, names, value) : value,
+	};
+}
+
+/** Whether a command, in JSON or as typed, deals with what must not be logged or kept. */
+export function holdsSecret(text: string): boolean {
+	return /secret|passw|property"?[:=]"?data\b/i.test(text);
+}
+
+function about<Value>(command: string, act: () => Value): Value {
+	try {
+		return act();
+	} catch (error) {
+		throw concerning(command, error);
+	}
+}
+
+function concerning(command: string, error: unknown): unknown {
+	return error instanceof UsageError
+		? new UsageError(`${command}: ${error.message}`, { cause: error })
+		: error;
+}

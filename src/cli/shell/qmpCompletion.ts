@@ -1,0 +1,164 @@
+/** What TAB offers after `(QEMU)`: commands, names of arguments, and their values. */
+import { type Pair, readPair, unquote } from "../../qmp/literal.ts";
+import {
+	type Member,
+	memberNamed,
+	membersOf,
+	type ObjectType,
+	type SchemaType,
+} from "../../qmp/schema.ts";
+import type { Completion } from "./lines.ts";
+import { liveNames } from "./liveNames.ts";
+import type { ShellSession } from "./shellSession.ts";
+import { actionTypes } from "./transaction.ts";
+
+/**
+ * @param line as far as the cursor
+ * @param isInTransaction whether earlier lines have begun one
+ */
+export async function completeQmp(
+	session: Pick<ShellSession, "schema" | "execute">,
+	line: string,
+	isInTransaction: boolean,
+): Promise<Completion> {
+	const schema = await session.schema();
+	const { words, last } = partialWords(line);
+	const begins = words[0] === "transaction(";
+	if (begins) words.shift();
+	if (!schema) return [[], last];
+	const actions = begins || isInTransaction ? actionTypes(schema) : undefined;
+	const [command] = words;
+	if (command === undefined)
+		return offer(
+			actions
+				? [...actions.keys(), ")"]
+				: [...schema.commandNames, "transaction(", "exit"],
+			last,
+		);
+	const type = actions?.get(command) ?? schema.argumentsOf(command);
+	if (!type) return [[], last];
+	const others = new Map(
+		words.slice(1).flatMap((word) => {
+			const pair = pairIn(word);
+			return pair ? [[pair.key, unquote(pair.text)] as const] : [];
+		}),
+	);
+	const split = last.indexOf("=");
+	if (split < 0) return offer(namesFor(type, last, others), last);
+	const key = last.slice(0, split);
+	const text = last.slice(split + 1);
+	const name = key.slice(key.lastIndexOf(".") + 1);
+	const member = memberNamed(membersAt(type, key, others), name);
+	const known = member ? valuesOf(member.type) : [];
+	if (known.length > 0) return offer(known, text);
+	const typed = text.replace(/^["']/, "");
+	const live = await liveNames((asked, args) => session.execute(asked, args), {
+		command,
+		name: member?.name ?? name,
+		text: typed,
+		others,
+	});
+	const isQuoted = typed !== text;
+	return offer(
+		live
+			.filter((value) => value.startsWith(typed))
+			.map((value) =>
+				isQuoted || /[\s"'{}]/.test(value) ? quoted(value) : value,
+			),
+		text,
+		typed,
+	);
+}
+
+/** The words before the one that is being typed, and that one. */
+function partialWords(line: string): { words: string[]; last: string } {
+	const words =
+		line.match(/(?:[^\s"']|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)+/g) ?? [];
+	const last = words.at(-1);
+	return last !== undefined && line.endsWith(last)
+		? { words: words.slice(0, -1), last }
+		: { words, last: "" };
+}
+
+function pairIn(word: string): Pair | undefined {
+	return word.includes("=") ? readPair(word) : undefined;
+}
+
+/** Those that begin so; a blank after the only one, unless more of it may come. */
+function offer(
+	candidates: readonly string[],
+	replaced: string,
+	typed = replaced,
+): Completion {
+	const fitting = [...new Set(candidates)]
+		.filter(
+			(candidate) =>
+				candidate.startsWith(replaced) || candidate.startsWith(`"${typed}`),
+		)
+		.sort();
+	const [only] = fitting;
+	return fitting.length === 1 &&
+		only !== undefined &&
+		!/^"?\/|[=.(]$/.test(only)
+		? [[`${only} `], replaced]
+		: [fitting, replaced];
+}
+
+function namesFor(
+	type: ObjectType,
+	key: string,
+	others: ReadonlyMap<string, string>,
+): readonly string[] {
+	const prefix = key.slice(0, key.lastIndexOf(".") + 1);
+	return membersAt(type, key, others)
+		.filter(({ name }) => !others.has(`${prefix}${name}`))
+		.flatMap(({ name, type: memberType }) => [
+			...(memberType.kind === "object" ? [] : [`${prefix}${name}=`]),
+			...(objectIn(memberType) ? [`${prefix}${name}.`] : []),
+		]);
+}
+
+/** The members of the object that a key with dots leads to. */
+function membersAt(
+	type: ObjectType,
+	key: string,
+	others: ReadonlyMap<string, string>,
+): readonly Member[] {
+	let object: ObjectType | undefined = type;
+	let members: readonly Member[] = [];
+	let prefix = "";
+	for (const name of key.split(".")) {
+		if (!object) return [];
+		const before = prefix;
+		members = membersOf(object, (tag) => others.get(`${before}${tag}`));
+		const member = memberNamed(members, name);
+		object = member && objectIn(member.type);
+		prefix += `${name}.`;
+	}
+	return members;
+}
+
+function objectIn(type: SchemaType): ObjectType | undefined {
+	if (type.kind === "object") return type;
+	if (type.kind !== "alternate") return undefined;
+	return type.alternatives.map(objectIn).find((object) => object);
+}
+
+function valuesOf(type: SchemaType): readonly string[] {
+	switch (type.kind) {
+		case "enum":
+			return type.values;
+		case "boolean":
+			return ["on", "off", "true", "false"];
+		case "array":
+			return valuesOf(type.element);
+		case "alternate":
+			return type.alternatives.flatMap(valuesOf);
+		default:
+			return [];
+	}
+}
+
+function quoted(text: string): string {
+	return JSON.stringify(text);
+}

@@ -1,0 +1,138 @@
+/** The language of `(QEMU)`: one QMP command a line, or a transaction of several. */
+import { CommandError, UsageError } from "../../errors.ts";
+import type { Json, JsonObject } from "../../json.ts";
+import { readPair, splitWords } from "../../qmp/literal.ts";
+import { oneLine } from "../message.ts";
+import { executeRequest, type QmpRequest, readRequest } from "../qmpRequest.ts";
+import type {
+	Completion,
+	Outcome,
+	PrintOptions,
+	ShellLines,
+	ShellOutput,
+} from "./lines.ts";
+import { pythonJson } from "./pythonJson.ts";
+import type { ShellSession } from "./shellSession.ts";
+import { actionTypes } from "./transaction.ts";
+
+export class QmpLines implements ShellLines {
+	readonly #session: ShellSession;
+	readonly #output: ShellOutput;
+	readonly #options: PrintOptions;
+	/** Of the transaction that is being put together. */
+	#actions: JsonObject[] | undefined;
+
+	constructor(
+		session: ShellSession,
+		output: ShellOutput,
+		options: PrintOptions,
+	) {
+		this.#session = session;
+		this.#output = output;
+		this.#options = options;
+	}
+
+	get prompt(): string {
+		return this.#actions ? "TRANS> " : "(QEMU) ";
+	}
+
+	async run(line: string): Promise<Outcome> {
+		if (line.trimStart().startsWith("{"))
+			return this.#execute(readRequest(line));
+		const words = splitWords(line);
+		if (words[0] === "transaction(" && !this.#actions)
+			return this.#begin(words.slice(1));
+		if (this.#actions) return this.#transact(this.#actions, words);
+		if (words.length === 1 && words[0] === "exit") return "leave";
+		return this.#execute(readRequest(line));
+	}
+
+	abandon(): boolean {
+		const isBegun = this.#actions !== undefined;
+		this.#actions = undefined;
+		return isBegun;
+	}
+
+	async complete(line: string): Promise<Completion> {
+		const { completeQmp } = await import("./qmpCompletion.ts");
+		return completeQmp(this.#session, line, this.#actions !== undefined);
+	}
+
+	/** A transaction is not begun by a line that has something wrong in it. */
+	async #begin(words: readonly string[]): Promise<Outcome> {
+		const actions: JsonObject[] = [];
+		this.#actions = actions;
+		try {
+			return await this.#transact(actions, words);
+		} catch (error) {
+			this.#actions = undefined;
+			throw error;
+		}
+	}
+
+	/** Takes one action, or the `)` after the last one. */
+	async #transact(
+		actions: JsonObject[],
+		words: readonly string[],
+	): Promise<Outcome> {
+		const [type, ...rest] = words;
+		if (type === undefined) return "done";
+		if (type === ")" && rest.length > 0)
+			throw new UsageError(`'${rest[0]}' comes after the end of a transaction`);
+		const isLast = words.at(-1) === ")";
+		if (type !== ")")
+			actions.push(await this.#action(type, isLast ? rest.slice(0, -1) : rest));
+		if (!isLast) return "done";
+		this.#actions = undefined;
+		return this.#execute({ command: "transaction", args: { actions } });
+	}
+
+	async #action(type: string, words: readonly string[]): Promise<JsonObject> {
+		const { guessedArguments, typedArguments } = await import(
+			"../typedArguments.ts"
+		);
+		const pairs = words.map(readPair);
+		const schema = await this.#session.schema();
+		const data = schema && actionTypes(schema).get(type);
+		const { args } = data
+			? typedArguments(data, pairs)
+			: guessedArguments(pairs);
+		return { type, data: args };
+	}
+
+	async #execute(request: QmpRequest | undefined): Promise<Outcome> {
+		if (!request) return "done";
+		try {
+			const value = await executeRequest(
+				request,
+				() => this.#session.schema(),
+				(command, args) => this.#send(command, args),
+			);
+			this.#output.print(this.#text({ return: value }));
+		} catch (error) {
+			const refusal = error instanceof UsageError ? error.cause : error;
+			if (!(refusal instanceof CommandError)) throw error;
+			const { class: errorClass, desc } = refusal;
+			this.#output.printError(
+				this.#text({ error: { class: errorClass, desc } }),
+			);
+			if (refusal !== error) this.#output.say(oneLine(error));
+			return "refused";
+		}
+		if (request.command !== "quit") return "done";
+		await this.#session.awaitEnd();
+		return "leave";
+	}
+
+	#send(command: string, args: JsonObject | undefined): Promise<Json> {
+		if (this.#options.isVerbose)
+			this.#output.print(
+				this.#text({ execute: command, arguments: args ?? {} }),
+			);
+		return this.#session.execute(command, args);
+	}
+
+	#text(value: Json): string {
+		return pythonJson(value, this.#options);
+	}
+}

@@ -1,0 +1,174 @@
+/** The shell on a terminal: a line that can be edited, and what QEMU says above it. */
+import {
+	clearScreenDown,
+	createInterface,
+	cursorTo,
+	type Interface,
+	moveCursor,
+} from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { oneLine, printable } from "../message.ts";
+import { styled } from "../output.ts";
+import type { History } from "./history.ts";
+import type { ShellLines, ShellOutput } from "./lines.ts";
+
+/** For TAB, should QEMU not answer. */
+const completionMs = 2000;
+
+const endingSignals = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
+
+/** Prints above the line that is being typed, and leaves that as it is. */
+export class TerminalOutput implements ShellOutput {
+	/** Set while a line is being typed. */
+	editor: Interface | undefined;
+
+	print(text: string): void {
+		this.#write(tame(text));
+	}
+
+	printError(text: string): void {
+		this.#write(styled("red", tame(text)));
+	}
+
+	/** Of QEMU's own accord. */
+	printEvent(text: string): void {
+		this.#write(styled("dim", tame(text)));
+	}
+
+	say(text: string): void {
+		this.#write(printable(text));
+	}
+
+	#write(text: string): void {
+		const { stdout } = process;
+		if (!this.editor) {
+			stdout.write(`${text}\n`);
+			return;
+		}
+		const { rows } = this.editor.getCursorPos();
+		moveCursor(stdout, 0, -rows);
+		cursorTo(stdout, 0);
+		clearScreenDown(stdout);
+		// The editor goes up again by as many rows as its line had down to the cursor.
+		stdout.write(`${text}\n${"\n".repeat(rows)}`);
+		this.editor.prompt(true);
+	}
+}
+
+/**
+ * Reads and runs lines until the user leaves, by a word, Ctrl-D or a signal.
+ */
+export async function runTerminal(
+	lines: ShellLines,
+	output: TerminalOutput,
+	history: History,
+): Promise<void> {
+	const editor = createInterface({
+		input: process.stdin,
+		output: process.stdout,
+		terminal: true,
+		history: history.lines.toReversed(),
+		historySize: 1000,
+		removeHistoryDuplicates: true,
+		completer: (
+			line: string,
+			give: (error: null, completion: [string[], string]) => void,
+		) => {
+			// The editor takes no key until it has its answer, not even Ctrl-C.
+			Promise.race([
+				lines.complete(line),
+				sleep(completionMs, [[], line] as const, { ref: false }),
+			]).then(
+				([candidates, replaced]) => give(null, [[...candidates], replaced]),
+				() => give(null, [[], line]),
+			);
+		},
+	});
+	const waiting: string[] = [];
+	let isClosed = false;
+	/** Ends waiting for the command that is under way. */
+	let stopWaiting: (() => void) | undefined;
+
+	const prompt = () => {
+		editor.setPrompt(lines.prompt);
+		output.editor = editor;
+		editor.prompt(true);
+	};
+
+	const runWaiting = async () => {
+		output.editor = undefined;
+		for (
+			let line = waiting.shift();
+			line !== undefined;
+			line = waiting.shift()
+		) {
+			history.add(line);
+			const stopped = new Promise<"stopped">((resolve) => {
+				stopWaiting = () => resolve("stopped");
+			});
+			const outcome = await Promise.race([run(lines, line, output), stopped]);
+			stopWaiting = undefined;
+			if (outcome === "leave") return editor.close();
+			if (outcome === "stopped")
+				output.say("Not waiting any longer; QEMU may still execute it.");
+		}
+		if (!isClosed) prompt();
+	};
+
+	let running = Promise.resolve();
+	let isRunning = false;
+	editor.on("line", (line) => {
+		waiting.push(line);
+		if (isRunning) return;
+		isRunning = true;
+		running = runWaiting().finally(() => {
+			isRunning = false;
+		});
+	});
+	editor.on("SIGINT", () => {
+		if (stopWaiting) stopWaiting();
+		else if (editor.line !== "") {
+			editor.write(null, { ctrl: true, name: "e" });
+			editor.write(null, { ctrl: true, name: "u" });
+		} else if (lines.abandon()) {
+			output.say("The transaction is given up.");
+			prompt();
+		} else output.say("Ctrl-D or 'exit' leaves the shell.");
+	});
+	const end = () => {
+		waiting.length = 0;
+		editor.close();
+		stopWaiting?.();
+	};
+	for (const signal of endingSignals) process.once(signal, end);
+	prompt();
+	await new Promise<void>((resolve) =>
+		editor.once("close", () => {
+			isClosed = true;
+			if (output.editor) process.stdout.write("\n"); // below the prompt
+			output.editor = undefined;
+			resolve();
+		}),
+	);
+	await running;
+	for (const signal of endingSignals) process.off(signal, end);
+}
+
+/** One line; what goes wrong is told, and the shell goes on. */
+async function run(
+	lines: ShellLines,
+	line: string,
+	output: ShellOutput,
+): Promise<"leave" | undefined> {
+	try {
+		return (await lines.run(line)) === "leave" ? "leave" : undefined;
+	} catch (error) {
+		output.printError(oneLine(error));
+		return undefined;
+	}
+}
+
+/** No escape sequence of a guest's making reaches the terminal. */
+function tame(text: string): string {
+	return text.replace(/(?![\n\t])\p{Cc}/gu, "?");
+}

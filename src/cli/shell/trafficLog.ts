@@ -1,0 +1,29 @@
+/** The file of `-l`: every message both ways, one JSON object a line. */
+import { openSync, writeSync } from "node:fs";
+import { QomfsError } from "../../errors.ts";
+import { formatJson, parseJson } from "../../json.ts";
+import type { OnTraffic } from "../../qmp/session.ts";
+
+/**
+ * Appends to the file, which is created for nobody else to read: it holds secrets, too.
+ *
+ * @throws QomfsError it cannot be opened
+ */
+export function openTrafficLog(path: string): OnTraffic {
+	const explained = <Value>(act: () => Value): Value => {
+		try {
+			return act();
+		} catch (cause) {
+			throw new QomfsError(
+				`${path}: cannot be appended to (${(cause as NodeJS.ErrnoException).code}); name another file with -l`,
+				{ cause },
+			);
+		}
+	};
+	const file = explained(() => openSync(path, "a", 0o600));
+	return (_direction, text) => {
+		// A pretty monitor's messages come in several lines.
+		const line = text.includes("\n") ? formatJson(parseJson(text)) : text;
+		explained(() => writeSync(file, `${line}\n`));
+	};
+}

@@ -1,0 +1,23 @@
+/** What the schema says of `transaction`, whose actions are commands of their own. */
+import {
+	membersOf,
+	type ObjectType,
+	type QmpSchema,
+} from "../../qmp/schema.ts";
+
+/** The arguments of each action, by its type. */
+export function actionTypes(
+	schema: QmpSchema,
+): ReadonlyMap<string, ObjectType> {
+	const actions = schema
+		.argumentsOf("transaction")
+		?.members.find(({ name }) => name === "actions")?.type;
+	const action = actions?.kind === "array" ? actions.element : undefined;
+	if (action?.kind !== "object") return new Map();
+	return new Map(
+		[...action.variants].flatMap(([type, variant]) => {
+			const [data] = membersOf(variant(), () => undefined);
+			return data?.type.kind === "object" ? [[type, data.type] as const] : [];
+		}),
+	);
+}

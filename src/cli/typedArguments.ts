@@ -1,0 +1,159 @@
+/** The arguments of a QMP command from what a user has typed: as the schema wants them, else guessed. */
+import { UsageError } from "../errors.ts";
+import { isObject, type Json, type JsonObject } from "../json.ts";
+import { nest, type Pair, readLiteral, unquote } from "../qmp/literal.ts";
+import {
+	describeType,
+	memberNamed,
+	membersOf,
+	type ObjectType,
+	type QmpSchema,
+	type SchemaType,
+} from "../qmp/schema.ts";
+import {
+	didYouMean,
+	listed,
+	type OnGuess,
+	placeholder,
+	readText,
+} from "./typedText.ts";
+
+export interface TypedArguments {
+	readonly args: JsonObject;
+	/** Key -> text, of those whose kind nothing tells. */
+	readonly guesses: ReadonlyMap<string, string>;
+}
+
+/**
+ * @throws UsageError an unknown or a missing argument, or a text that is no value of its type
+ */
+export function typedArguments(
+	type: ObjectType,
+	pairs: readonly Pair[],
+): TypedArguments {
+	const texts = nest(pairs.map(({ key, text }) => [key, text]));
+	const guesses = new Map<string, string>();
+	const args = readObject(texts, type, "", (key, text) => {
+		guesses.set(key, text);
+	});
+	return { args, guesses };
+}
+
+/** The same where there is no schema. */
+export function guessedArguments(pairs: readonly Pair[]): TypedArguments {
+	return {
+		args: nest(pairs.map(({ key, text }) => [key, readLiteral(text)])),
+		guesses: new Map(pairs.map(({ key, text }) => [key, text])),
+	};
+}
+
+/**
+ * The command that a name means, which may be written with `_` for `-`.
+ *
+ * @throws UsageError there is none
+ */
+export function commandNamed(schema: QmpSchema, name: string): string {
+	const { commandNames } = schema;
+	const asHyphens = name.replaceAll("_", "-");
+	const command = commandNames.includes(name)
+		? name
+		: commandNames.find((known) => known.replaceAll("_", "-") === asHyphens);
+	if (command !== undefined) return command;
+	throw new UsageError(
+		`unknown command '${name}'; ${didYouMean(name, commandNames) ?? "query-commands names all"}`,
+	);
+}
+
+/** @param prefix the key of the object itself, with a dot; empty for the arguments */
+function readObject(
+	texts: JsonObject,
+	type: ObjectType,
+	prefix: string,
+	onGuess: OnGuess,
+): JsonObject {
+	const members = membersOf(type, (tag) => textOf(texts, tag));
+	const values = new Map<string, Json>();
+	// What is wrong with the tag makes the rest look wrong, too: it comes first.
+	const isTag = (given: string) =>
+		type.tag !== undefined && memberNamed(members, given)?.name === type.tag;
+	const entries = Object.entries(texts).sort(
+		([a], [b]) => Number(isTag(b)) - Number(isTag(a)),
+	);
+	for (const [given, text] of entries) {
+		const member = memberNamed(members, given);
+		if (!member && !type.isOpen)
+			throw unknownMember(type, members, `${prefix}${given}`, given);
+		const name = member?.name ?? given;
+		if (values.has(name))
+			throw new UsageError(`'${prefix}${name}' is given twice`);
+		values.set(
+			name,
+			read(text, member?.type ?? { kind: "any" }, `${prefix}${name}`, onGuess),
+		);
+	}
+	const missing = members
+		.filter(({ name, isOptional }) => !isOptional && !values.has(name))
+		.map(({ name, type }) => `${prefix}${name}=${placeholder(type)}`);
+	if (missing.length > 0)
+		throw new UsageError(
+			`${missing.join(" ")} ${missing.length > 1 ? "are" : "is"} missing`,
+		);
+	return Object.fromEntries(values);
+}
+
+function textOf(texts: JsonObject, name: string): string | undefined {
+	const text = texts[name] ?? texts[name.replaceAll("-", "_")];
+	return typeof text === "string" ? unquote(text) : undefined;
+}
+
+/** @param text what was typed; an object of texts where members were typed one by one */
+function read(
+	text: Json,
+	type: SchemaType,
+	key: string,
+	onGuess: OnGuess,
+): Json {
+	if (typeof text === "string") return readText(text, type, key, onGuess);
+	if (!isObject(text)) return text;
+	const object = objectIn(type);
+	if (object) return readObject(text, object, `${key}.`, onGuess);
+	throw new UsageError(
+		`'${key}' has no members: it is ${describeType(type)}; write ${key}=VALUE`,
+	);
+}
+
+const anyMembers: ObjectType = {
+	kind: "object",
+	members: [],
+	tag: undefined,
+	variants: new Map(),
+	isOpen: true,
+};
+
+function objectIn(type: SchemaType): ObjectType | undefined {
+	if (type.kind === "any") return anyMembers;
+	if (type.kind === "object") return type;
+	if (type.kind !== "alternate") return undefined;
+	return type.alternatives.find(({ kind }) => kind === "object") as
+		| ObjectType
+		| undefined;
+}
+
+function unknownMember(
+	type: ObjectType,
+	members: readonly { readonly name: string }[],
+	key: string,
+	given: string,
+): UsageError {
+	const { tag } = type;
+	const names = members.map(({ name }) => name);
+	const isDecided = tag === undefined || members.length > type.members.length;
+	const more = isDecided ? "" : `, and what goes with ${tag}=VALUE`;
+	const known =
+		names.length === 0
+			? "there are none"
+			: `there ${names.length > 1 ? "are" : "is"} ${listed(names)}${more}`;
+	return new UsageError(
+		`unknown argument '${key}'; ${didYouMean(given, names) ?? known}`,
+	);
+}

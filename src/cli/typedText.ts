@@ -1,0 +1,185 @@
+/** One text that a user has typed, as the value that its type in the schema wants. */
+import { closest, distance } from "fastest-levenshtein";
+import { FileError, UsageError } from "../errors.ts";
+import { isObject, type Json } from "../json.ts";
+import { readDocument, readLiteral, unquote } from "../qmp/literal.ts";
+import { describeType, type EnumType, type SchemaType } from "../qmp/schema.ts";
+import { parseValue, type ValueKind } from "../qom/codec.ts";
+
+/** Told of a text whose kind nothing tells. */
+export type OnGuess = (key: string, text: string) => void;
+
+/**
+ * @param key of the argument, for what is said of it
+ * @throws UsageError it is no value of this type
+ */
+export function readText(
+	text: string,
+	type: SchemaType,
+	key: string,
+	onGuess: OnGuess,
+): Json {
+	switch (type.kind) {
+		case "string":
+			return unquote(text);
+		case "integer":
+		case "number":
+		case "boolean":
+			return readScalar(text, type.kind, key);
+		case "null":
+			if (text === "null" || text === "") return null;
+			throw wrongKind(key, text, type);
+		case "enum":
+			return readEnum(unquote(text), type, key);
+		case "array":
+			return readArray(text, type.element, key, onGuess);
+		case "object": {
+			const value = readDocument(text);
+			if (isObject(value)) return value;
+			throw new UsageError(
+				`'${key}' is an object, not '${text}'; write ${key}.MEMBER=VALUE, or JSON`,
+			);
+		}
+		case "alternate":
+			return readAlternate(text, type.alternatives, key, onGuess);
+		case "any":
+			onGuess(key, text);
+			return readLiteral(text);
+	}
+}
+
+/** @throws UsageError */
+function readScalar(
+	text: string,
+	kind: "integer" | "number" | "boolean",
+	key: string,
+): Json {
+	const value = scalarOf(text, kind, key);
+	if (value === undefined) throw wrongKind(key, text, { kind });
+	return value;
+}
+
+/**
+ * The value of that kind that a text stands for; undefined where it stands for none.
+ *
+ * @throws UsageError it does not fit into 64 bits, or is negative where nothing may be
+ */
+export function scalarOf(
+	text: string,
+	kind: ValueKind,
+	key: string,
+	type: string = kind,
+): Json | undefined {
+	if (kind === "string") return unquote(text);
+	if (kind === "object" || kind === "array") {
+		const value = readDocument(text);
+		const isOfKind = kind === "array" ? Array.isArray(value) : isObject(value);
+		return isOfKind ? value : undefined;
+	}
+	try {
+		const value = parseValue(text, kind, type);
+		return value === text || typeof value === "symbol" ? undefined : value;
+	} catch (error) {
+		if (!(error instanceof FileError)) throw error;
+		throw new UsageError(`'${key}': ${error.message}`, { cause: error });
+	}
+}
+
+function readEnum(text: string, { values }: EnumType, key: string): Json {
+	if (values.includes(text)) return text;
+	const hint = didYouMean(text, values) ?? `one of ${listed(values)}`;
+	throw new UsageError(`'${key}' cannot be '${text}'; ${hint}`);
+}
+
+function readArray(
+	text: string,
+	element: SchemaType,
+	key: string,
+	onGuess: OnGuess,
+): Json {
+	if (/^\s*[[(]/.test(text)) {
+		const value = readDocument(text);
+		if (Array.isArray(value)) return value;
+	}
+	const isList = !["object", "array", "any"].includes(element.kind);
+	if (isList && !/^\s*\{/.test(text))
+		return text === ""
+			? []
+			: text.split(",").map((item) => readText(item, element, key, onGuess));
+	throw new UsageError(
+		`'${key}' is a list, not '${text}'; write it as JSON: ${key}=[...]`,
+	);
+}
+
+/** From what a few texts can be to what all can be. */
+const alternativesByPrecision: readonly SchemaType["kind"][] = [
+	...(["null", "enum", "integer", "number", "boolean", "object"] as const),
+	...(["array", "any", "string"] as const),
+];
+
+function readAlternate(
+	text: string,
+	alternatives: readonly SchemaType[],
+	key: string,
+	onGuess: OnGuess,
+): Json {
+	const candidates = alternatives
+		.filter(({ kind }) => kind !== "null" || text === "null")
+		.filter(({ kind }) => kind !== "object" || /^\s*\{/.test(text))
+		.filter(({ kind }) => kind !== "array" || /^\s*\[/.test(text))
+		.toSorted(
+			(a, b) =>
+				alternativesByPrecision.indexOf(a.kind) -
+				alternativesByPrecision.indexOf(b.kind),
+		);
+	for (const [index, candidate] of candidates.entries()) {
+		try {
+			return readText(text, candidate, key, onGuess);
+		} catch (error) {
+			const isLast = index === candidates.length - 1;
+			if (!(error instanceof UsageError) || isLast) throw error;
+		}
+	}
+	throw wrongKind(key, text, { kind: "alternate", alternatives });
+}
+
+function wrongKind(key: string, text: string, type: SchemaType): UsageError {
+	return new UsageError(`'${key}' is ${describeType(type)}, not '${text}'`);
+}
+
+const mostListed = 12;
+
+/** A few of the names, for a message. */
+export function listed(names: readonly string[]): string {
+	const more = names.length > mostListed ? ", ..." : "";
+	return `${names.slice(0, mostListed).join(", ")}${more}`;
+}
+
+/** The value of an argument in a line of usage. */
+export function placeholder(type: SchemaType): string {
+	switch (type.kind) {
+		case "enum":
+			return (type.values.length === 1 && type.values[0]) || "VALUE";
+		case "any":
+			return "VALUE";
+		case "array":
+			return "LIST";
+		case "alternate":
+			return [...new Set(type.alternatives.map(placeholder))].join("|");
+		default:
+			return type.kind.toUpperCase();
+	}
+}
+
+/** A question with the nearest name, where one is near. */
+export function didYouMean(
+	wanted: string,
+	names: readonly string[],
+): string | undefined {
+	if (names.length === 0) return undefined;
+	const nearest = closest(wanted, [...names]);
+	const mistakes = distance(wanted, nearest);
+	return mistakes <= Math.max(2, wanted.length / 3) && mistakes < wanted.length
+		? `did you mean '${nearest}'?`
+		: undefined;
+}
