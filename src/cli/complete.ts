@@ -4,10 +4,12 @@ import { mountType, readMounts } from "../fuse/mountTable.ts";
 import { log } from "../log.ts";
 import { connect, type Machine } from "../machine/connect.ts";
 import { parseType } from "../qom/types.ts";
+import { fetchSchema } from "./exec.ts";
 import { takesWord, testNames } from "./find.ts";
 import { mountOptionNames } from "./mountOptions.ts";
 import { print } from "./output.ts";
 import { commandOf, createProgram } from "./program.ts";
+import { completeQmp } from "./shell/qmpCompletion.ts";
 import { typeNames } from "./typeTest.ts";
 
 /** @param line up to the cursor */
@@ -58,8 +60,8 @@ interface Place {
 	readonly name: string;
 	/** The word at the cursor, as far as it goes. */
 	readonly current: string;
-	/** How many words before it are no options. */
-	readonly position: number;
+	/** Those before it that are no options. */
+	readonly words: readonly string[];
 	readonly socket: string | undefined;
 	/** The option whose value this is. */
 	readonly option: string | undefined;
@@ -72,7 +74,7 @@ function findPlace(words: readonly string[]): Place {
 	let name = commandOf(launcherName);
 	let socket = process.env.QMP_SOCKET;
 	let option: string | undefined;
-	let position = 0;
+	const positional: string[] = [];
 	for (const word of rest.slice(0, -1)) {
 		const flag = word.replace(/=.*/s, "");
 		if (option !== undefined) {
@@ -93,11 +95,11 @@ function findPlace(words: readonly string[]): Place {
 			if (sub) {
 				command = sub;
 				name = sub.name();
-			} else position++;
+			} else positional.push(word);
 		}
 	}
 	const current = rest.at(-1) ?? "";
-	return { command, name, current, position, socket, option };
+	return { command, name, current, words: positional, socket, option };
 }
 
 async function candidates(place: Place): Promise<readonly string[]> {
@@ -138,7 +140,7 @@ async function optionValues(
 }
 
 async function argumentValues(place: Place): Promise<readonly string[]> {
-	const { name, current, position } = place;
+	const { name, current, words } = place;
 	switch (name) {
 		case "umount":
 			return readMounts()
@@ -151,10 +153,17 @@ async function argumentValues(place: Place): Promise<readonly string[]> {
 		case "find":
 			return asked(place, (machine) => objectNames(machine, current));
 		case "set":
-			if (position > 0) return [];
+			if (words.length > 0) return [];
 			return asked(place, (machine) => propertyNames(machine, current));
 		case "get":
 			return asked(place, (machine) => propertyNames(machine, current));
+		case "exec":
+			return asked(place, (machine) => requestWords(machine, place));
+		case "events":
+			return asked(
+				place,
+				async ({ session }) => (await fetchSchema(session)).eventNames,
+			);
 		default:
 			return [];
 	}
@@ -225,6 +234,23 @@ async function propertyNames(
 			.filter(({ type }) => parseType(type).kind !== "child")
 			.map(({ name }) => before + name),
 	];
+}
+
+/** A QMP command, its arguments and their values. */
+async function requestWords(
+	{ session }: Machine,
+	{ words, current }: Place,
+): Promise<readonly string[]> {
+	const [found, replaced] = await completeQmp(
+		{
+			schema: () => fetchSchema(session),
+			execute: (command, args) => session.execute(command, args),
+		},
+		[...words, current].join(" "),
+		false,
+	);
+	const kept = current.slice(0, current.length - replaced.length);
+	return found.map((end) => kept + end.trimEnd());
 }
 
 function withoutSlash(path: string): string {

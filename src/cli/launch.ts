@@ -1,4 +1,7 @@
-/** What every launcher in `bin` calls. It imports next to nothing, so that an old Node gets this far. */
+/**
+ * What every launcher in `bin` calls. It imports next to nothing, so that an old Node gets this
+ * far; the rest is `main.ts`, as one file.
+ */
 import module from "node:module";
 
 const oldestNode: [number, number] = [22, 12];
@@ -18,7 +21,9 @@ export async function launch(name: string): Promise<void> {
 	// anybody could put code for us to run.
 	const cache = cacheDirectory();
 	if (cache) module.enableCompileCache(cache);
-	const { main } = await import("./main.ts");
+	const { main } = module.createRequire(import.meta.url)("./main.cjs") as {
+		main(name: string, args: readonly string[]): Promise<number>;
+	};
 	process.exitCode = await main(name, process.argv.slice(2));
 }
 

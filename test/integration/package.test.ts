@@ -51,7 +51,7 @@ it("the package holds the launchers and what was built, no more", async () => {
 	expect(files).toContain("package/dist/index.d.ts");
 	const others = files.filter(
 		(file) =>
-			!/^package\/(bin\/[\w-]+\.js|dist\/([\w-]+\/)*[\w-]+\.(d\.ts|js)(\.map)?|dist\/man\/[\w-]+\.\d)$/.test(
+			!/^package\/(bin\/[\w-]+\.js|dist\/([\w-]+\/)*[\w-]+\.(d\.ts|js)|dist\/cli\/(main\.cjs|LICENSES)|dist\/man\/[\w-]+\.\d)$/.test(
 				file,
 			) &&
 			!/^package\/(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/.test(file),

@@ -1,0 +1,46 @@
+/**
+ * Makes one file of the command line, `dist/cli/main.cjs`: resolving and linking fifty ES
+ * modules takes Node longer than most commands run. It holds the packages that it uses, whose
+ * licences go beside it.
+ */
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { rolldown } from "rolldown";
+
+const project = join(import.meta.dirname, "..");
+const directory = join(project, "dist/cli");
+
+const bundle = await rolldown({
+	input: join(project, "src/cli/main.ts"),
+	platform: "node",
+	// The binding is native, and debugging is seldom wanted.
+	external: ["fuse-native", "debug"],
+});
+const { output } = await bundle.write({
+	file: join(directory, "main.cjs"),
+	format: "cjs",
+	codeSplitting: false,
+});
+writeFileSync(join(directory, "LICENSES"), licences(output[0].moduleIds));
+
+/** Of the packages that modules come from. */
+function licences(modules: readonly string[]): string {
+	const packages = new Set(
+		modules.flatMap(
+			(id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? [],
+		),
+	);
+	return [...packages]
+		.sort()
+		.map((path) => {
+			const { name, version, license } = JSON.parse(
+				readFileSync(join(path, "package.json"), "utf8"),
+			);
+			const [file] = globSync("{licen[cs]e,LICEN[CS]E}*", { cwd: path });
+			const text = file
+				? readFileSync(join(path, file), "utf8").trim()
+				: license;
+			return `${name} ${version}\n\n${text}\n`;
+		})
+		.join(`\n${"-".repeat(72)}\n\n`);
+}
