@@ -169,8 +169,7 @@ async function correction(
 		import("../qom/codec.ts"),
 		import("./typedText.ts"),
 	]);
-	const expected =
-		refusalOf(error, "").expected ?? optionKind.exec(error.desc)?.[1];
+	const { expected } = refusalOf(error, "");
 	if (expected === undefined) return undefined;
 	const named = /'([^']*)'/.exec(error.desc)?.[1] ?? "";
 	// qom-set names the property, and means the value.
@@ -186,9 +185,6 @@ async function correction(
 	);
 	return value === undefined ? undefined : [key, value];
 }
-
-/** Before QEMU 10 device_add has read its arguments as those of a command line, and says so. */
-const optionKind = /^Parameter '[^.[]*' expects (integer|number)$/;
 
 function replaced(
 	object: JsonObject,

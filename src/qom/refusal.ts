@@ -38,7 +38,7 @@ const patterns: readonly (readonly [RegExp, Refusal])[] = [
 
 /** A link names a QOM type here, and an array's element its own kind: neither can be helped. */
 const expected =
-	/^(?:Invalid parameter type for '[^.[]*', expected: (boolean|integer|number|string|object|array)|Parameter '[^.[]*' expects (u?int\d+))$/;
+	/^(?:Invalid parameter type for '[^.[]*', expected: (boolean|integer|number|string|object|array)|Parameter '[^.[]*' expects (u?int\d+|integer|number))$/;
 
 /**
  * The refusal of a command that concerned an object or one of its properties.
