@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
+import { basename } from "node:path";
 import type { Address } from "./address.ts";
 
 /**
@@ -27,10 +28,22 @@ export function awaitsAccept(
 }
 
 /** Whose entry it is cannot be told, but where one waits, nobody is being accepted. */
-function unixAwaitsAccept(path: string): boolean {
-	return tableRows("/proc/net/unix").some(
-		(row) => row[6] === "0" && row.slice(7).join(" ") === path,
-	);
+function unixAwaitsAccept(path: string): boolean | undefined {
+	const sockets = tableRows("/proc/net/unix").map((row) => ({
+		isWaiting: row[6] === "0",
+		boundPath: row.slice(7).join(" "),
+	}));
+	const same = sockets.filter(({ boundPath }) => boundPath === path);
+	// Or under what the server calls it: a relative path, or one in a root of its own.
+	const ours =
+		same.length > 0
+			? same
+			: sockets.filter(
+					({ boundPath }) => basename(boundPath) === basename(path),
+				);
+	return ours.length === 0
+		? undefined
+		: ours.some(({ isWaiting }) => isWaiting);
 }
 
 /** The server's end of our connection: its local port is our remote one, and the reverse. */
