@@ -8,9 +8,15 @@ import type { FileHandle } from "./node.ts";
 /** However long its lines are. */
 const maxBytes = 4 * 1024 * 1024;
 
+interface Line {
+	/** A string, for a small Buffer would keep the whole slab that it is cut from. */
+	readonly text: string;
+	readonly lengthBytes: number;
+}
+
 export class LogFile {
 	readonly #maxLines: number;
-	readonly #lines: Buffer[] = [];
+	readonly #lines: Line[] = [];
 	/** Offset of the oldest line that is kept. */
 	#startOffset = 0;
 	#endOffset = 0;
@@ -25,14 +31,15 @@ export class LogFile {
 	}
 
 	append(line: string): void {
-		const bytes = Buffer.from(`${line}\n`);
-		this.#lines.push(bytes);
-		this.#endOffset += bytes.length;
+		const text = `${line}\n`;
+		const lengthBytes = Buffer.byteLength(text);
+		this.#lines.push({ text, lengthBytes });
+		this.#endOffset += lengthBytes;
 		while (
 			this.#lines.length > this.#maxLines ||
 			this.#endOffset - this.#startOffset > maxBytes
 		)
-			this.#startOffset += this.#lines.shift()?.length ?? 0;
+			this.#startOffset += this.#lines.shift()?.lengthBytes ?? 0;
 	}
 
 	open(): FileHandle {
@@ -40,13 +47,26 @@ export class LogFile {
 		return {
 			read: async (length, position) => {
 				skipped = Math.max(skipped, this.#startOffset - position);
-				const from = position + skipped - this.#startOffset;
-				return Buffer.concat(this.#lines).subarray(from, from + length);
+				return this.#bytes(position + skipped, length);
 			},
 			write: async () => {
 				throw new FileError("EBADF", "not open for writing");
 			},
 			release() {},
 		};
+	}
+
+	#bytes(from: number, length: number): Uint8Array {
+		let offset = this.#startOffset;
+		let before = 0;
+		let text = "";
+		for (const line of this.#lines) {
+			const end = offset + line.lengthBytes;
+			if (end <= from) before = end - this.#startOffset;
+			else if (offset < from + length) text += line.text;
+			offset = end;
+		}
+		const start = from - this.#startOffset - before;
+		return Buffer.from(text).subarray(start, start + length);
 	}
 }
