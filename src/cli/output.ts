@@ -10,12 +10,15 @@ export function print(line: string): void {
 	process.stdout.write(`${line}\n`);
 }
 
-/** Colours only where somebody sees them; NO_COLOR is honoured. */
+/** Colours only where somebody sees them; NO_COLOR is honoured. Node 22.12 does not ask by itself. */
 export function styled(
 	format: Parameters<typeof styleText>[0],
 	text: string,
 ): string {
-	return styleText(format, text, { stream: process.stdout });
+	const { stdout } = process;
+	return stdout.isTTY && stdout.hasColors()
+		? styleText(format, text, { validateStream: false })
+		: text;
 }
 
 /** A value, or why there is none, in one line of a listing. */
