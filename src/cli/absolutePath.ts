@@ -6,15 +6,17 @@ import { walk } from "../qom/walk.ts";
 /**
  * The whole path of an object, for what is printed has to be of use elsewhere.
  *
- * @returns a partial path as it is where none or several objects fit: QEMU then says so
+ * @throws QomError none or several objects fit a partial path
  */
 export async function absolutePath(
 	source: QomSource,
 	path: string,
 ): Promise<QomPath> {
 	if (path.startsWith("/")) return path.replace(/(?<=.)\/+$/, "");
-	const [found, ...others] = await objectsEndingIn(source, path);
-	return found !== undefined && others.length === 0 ? found : path;
+	const [found, ...others] =
+		path === "" ? [] : await objectsEndingIn(source, path);
+	if (found === undefined || others.length > 0) await source.list(path); // QEMU says why not
+	return found ?? path;
 }
 
 export async function objectsEndingIn(

@@ -91,11 +91,15 @@ function findPlace(words: readonly string[]): Place {
 				: takesWord(word);
 			if (takesNext) option = known?.long ?? flag;
 		} else {
-			const sub = command.commands.find((sub) => sub.name() === word);
+			const known = command.commands.find((sub) => sub.name() === word);
+			// The word `mount` may be left out.
+			const sub =
+				known ?? command.commands.find((sub) => sub.name() === "mount");
 			if (sub) {
 				command = sub;
 				name = sub.name();
-			} else positional.push(word);
+			}
+			if (!known) positional.push(word);
 		}
 	}
 	const current = rest.at(-1) ?? "";
@@ -105,15 +109,24 @@ function findPlace(words: readonly string[]): Place {
 async function candidates(place: Place): Promise<readonly string[]> {
 	const { command, name, current, option } = place;
 	if (option !== undefined) return optionValues(place, option);
+	const [, long, value = ""] = /^(--[\w-]+)=(.*)$/s.exec(current) ?? [];
+	if (long !== undefined) {
+		const values = await optionValues({ ...place, current: value }, long);
+		return values.map((value) => `${long}=${value}`);
+	}
 	if (current.startsWith("-"))
 		return [
-			...command.options
-				.filter(({ hidden }) => !hidden)
-				.flatMap(({ long, short }) => [long ?? short ?? ""]),
+			...command
+				.createHelp()
+				.visibleOptions(command)
+				.map(({ long, short }) => long ?? short ?? ""),
 			...(name === "find" ? testNames : []),
 		];
 	if (command.commands.length > 0)
-		return command.commands.map((sub) => sub.name());
+		return command
+			.createHelp()
+			.visibleCommands(command)
+			.map((sub) => sub.name());
 	return argumentValues(place);
 }
 
@@ -153,10 +166,10 @@ async function argumentValues(place: Place): Promise<readonly string[]> {
 		case "find":
 			return asked(place, (machine) => objectNames(machine, current));
 		case "set":
-			if (words.length > 0) return [];
-			return asked(place, (machine) => propertyNames(machine, current));
+			if (words.length > 1) return [];
+			return asked(place, (machine) => propertyWords(machine, place));
 		case "get":
-			return asked(place, (machine) => propertyNames(machine, current));
+			return asked(place, (machine) => propertyWords(machine, place));
 		case "exec":
 			return asked(place, (machine) => requestWords(machine, place));
 		case "events":
@@ -210,6 +223,21 @@ async function objectNames(
 		}),
 	);
 	return before ? names.flat() : ["/", ...names.flat()];
+}
+
+/** `PATH.PROPERTY`, or a property of the PATH that is there already. */
+async function propertyWords(
+	machine: Machine,
+	{ name, words, current }: Place,
+): Promise<readonly string[]> {
+	const [object] = words;
+	const whole =
+		name === "set" && object !== undefined
+			? []
+			: await propertyNames(machine, current);
+	if (object === undefined) return whole;
+	const entries = await machine.qom.list(withoutSlash(object)).catch(() => []);
+	return [...whole, ...entries.map((entry) => entry.name)];
 }
 
 /** Properties of the object that is typed so far, behind a dot or a slash, and its children. */

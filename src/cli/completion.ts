@@ -8,7 +8,7 @@ import { launcherNames } from "./program.ts";
 
 /** @throws UsageError another shell */
 export async function runCompletion(shell: string): Promise<void> {
-	const script = scripts[shell];
+	const script = scripts.get(shell);
 	if (!script) throw new UsageError(`${shell}: it has to be bash or zsh`);
 	print(script);
 }
@@ -16,15 +16,19 @@ export async function runCompletion(shell: string): Promise<void> {
 const names = launcherNames.join(" ");
 
 // Where nothing is offered, both shells complete file names.
-const scripts: Readonly<Record<string, string>> = {
-	bash: `_qomfs() {
+const scripts: ReadonlyMap<string, string> = new Map([
+	[
+		"bash",
+		`_qomfs() {
 	mapfile -t COMPREPLY < <(qomfs complete bash "\${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
 	[[ \${#COMPREPLY[@]} -eq 1 && \${COMPREPLY[0]} == *[/.=] ]] && compopt -o nospace
 	return 0
 }
 complete -o bashdefault -o default -F _qomfs ${names}`,
-
-	zsh: `#compdef ${names}
+	],
+	[
+		"zsh",
+		`#compdef ${names}
 _qomfs() {
 	local -a found
 	found=("\${(@f)$(qomfs complete zsh "\${(j: :)words[1,CURRENT]}" 2>/dev/null)}")
@@ -33,4 +37,5 @@ _qomfs() {
 	compadd -- \${found:#*[/.=]}
 }
 compdef _qomfs ${names}`,
-};
+	],
+]);

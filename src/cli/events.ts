@@ -5,7 +5,7 @@ import { parseAddress } from "../qmp/address.ts";
 import { connectSession } from "../qmp/session.ts";
 import { matcher } from "../qom/pattern.ts";
 import { monitorOf } from "./openMachine.ts";
-import { print } from "./output.ts";
+import { forTerminal, print } from "./output.ts";
 
 export interface EventsFlags {
 	readonly socket?: string;
@@ -33,7 +33,7 @@ export async function runEvents(
 			if (seen === count) return;
 			if (matchers.length > 0 && !matchers.some((matches) => matches(name)))
 				return;
-			print(formatJson(message));
+			print(forTerminal(formatJson(message)));
 			if (++seen === count) resolve();
 		});
 	});

@@ -8,6 +8,7 @@ import type { QmpSchema } from "../qmp/schema.ts";
 import { connectSession, type QmpSession } from "../qmp/session.ts";
 import { flatten } from "./flatten.ts";
 import type { MachineFlags } from "./openMachine.ts";
+import { forTerminal, print } from "./output.ts";
 import {
 	executeRequest,
 	holdsSecret,
@@ -64,7 +65,7 @@ export async function runExec(
 	await withSession(monitor, flags, async (session) => {
 		const schemaOf = schemaSource(session);
 		const execute = async (each: QmpRequest) =>
-			print(await executeOn(session, each, schemaOf), flags);
+			show(await executeOn(session, each, schemaOf), flags);
 		if (request) return execute(request);
 		const { readCommands } = await import("./stdinCommands.ts");
 		for await (const text of readCommands(process.stdin)) {
@@ -198,17 +199,7 @@ function schemaSource(session: QmpSession): SchemaSource {
 	};
 }
 
-function print(value: Json, { json }: ExecFlags): void {
-	if (json) {
-		process.stdout.write(`${formatJson(value)}\n`);
-		return;
-	}
-	let text = "";
-	for (const line of flatten(value)) text += `${line}\n`;
-	process.stdout.write(process.stdout.isTTY ? tame(text) : text);
-}
-
-/** No escape sequence of a guest's making reaches the terminal. */
-function tame(text: string): string {
-	return text.replace(/(?![\r\n\t])\p{Cc}/gu, "?");
+function show(value: Json, { json }: ExecFlags): void {
+	const lines = json ? [formatJson(value)] : flatten(value);
+	for (const line of lines) print(forTerminal(line));
 }

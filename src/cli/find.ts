@@ -3,13 +3,19 @@ import { QomError, UsageError } from "../errors.ts";
 import type { Machine } from "../machine/connect.ts";
 import { formatValue } from "../qom/codec.ts";
 import { propertyValue } from "../qom/contents.ts";
-import { rootPath, splitPath } from "../qom/path.ts";
-import { matcher, matchNames } from "../qom/pattern.ts";
+import { type QomPath, rootPath, splitPath } from "../qom/path.ts";
+import {
+	isPattern,
+	matcher,
+	matchNames,
+	matchObjects,
+} from "../qom/pattern.ts";
 import type { QomSource } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import { type WalkedObject, walk } from "../qom/walk.ts";
 import { absolutePath } from "./absolutePath.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
+import { forTerminal } from "./output.ts";
 import { typeTest } from "./typeTest.ts";
 
 /** Whether an object is one of those that are looked for. */
@@ -33,6 +39,7 @@ const tests: Readonly<Record<string, TestMaker>> = {
 	},
 	"-link-to": async (target, { qom }) => {
 		const path = await absolutePath(qom, target);
+		await qom.list(path); // nothing links to what is not there
 		return (object) => hasLinkTo(qom, object, path);
 	},
 };
@@ -68,12 +75,21 @@ export function runFind(
 	return withMachine(flags, async (machine) => {
 		const all: ObjectTest[] = [];
 		for (const { make, word } of tests) all.push(await make(word, machine));
-		for (const start of starts) {
-			const path = await absolutePath(machine.qom, start);
-			for await (const object of walk(machine.qom, path, maxDepth))
-				if (await passes(object, all)) process.stdout.write(object.path + end);
-		}
+		for (const start of starts)
+			for (const path of await startPaths(machine.qom, start))
+				for await (const object of walk(machine.qom, path, maxDepth))
+					if (await passes(object, all))
+						process.stdout.write(forTerminal(object.path) + end);
 	});
+}
+
+async function startPaths(
+	source: QomSource,
+	start: string,
+): Promise<readonly QomPath[]> {
+	return isPattern(start)
+		? matchObjects(source, start)
+		: [await absolutePath(source, start)];
 }
 
 async function passes(

@@ -3,7 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { QomError, TimeoutError } from "../errors.ts";
 import { formatJson, isObject, type Json } from "../json.ts";
 import { formatValue, kindOfValue, parseValue } from "../qom/codec.ts";
-import { propertyValue } from "../qom/contents.ts";
+import {
+	propertyValue,
+	redacted,
+	type ShownValue,
+	shownJson,
+	shownValue,
+} from "../qom/contents.ts";
 import { isPattern, matchObjects } from "../qom/pattern.ts";
 import {
 	firstKnown,
@@ -13,7 +19,7 @@ import {
 } from "../qom/select.ts";
 import type { QomSource } from "../qom/source.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
-import { oneLineValue, print } from "./output.ts";
+import { forTerminal, oneLineValue, print } from "./output.ts";
 
 export interface GetFlags extends MachineFlags {
 	readonly json?: true;
@@ -22,9 +28,9 @@ export interface GetFlags extends MachineFlags {
 	readonly until?: string;
 }
 
-/** A property and what it is now, or why that cannot be told. */
+/** A property and what it is now. A secret shows where it is named, not where a pattern finds it. */
 interface Seen extends Reading {
-	readonly value: Json | QomError;
+	readonly value: ShownValue;
 }
 
 /** @throws QomfsError */
@@ -35,7 +41,7 @@ export function runGet(
 	return withMachine(flags, async ({ qom }) => {
 		const wanted = await readingsWanted(qom, words);
 		const isOne = wanted.length === 1 && !words.some(isPattern);
-		const show = (seen: Seen) => print(shown(seen, isOne, flags));
+		const show = (seen: Seen) => print(forTerminal(shown(seen, isOne, flags)));
 		const isFollowed = flags.watch !== undefined || flags.until !== undefined;
 		const followed: Seen[] = [];
 		for (const readings of wanted)
@@ -56,7 +62,8 @@ async function readingsWanted(
 	const isOneObject =
 		properties.length > 0 &&
 		!properties.some((property) => property.includes("/")) &&
-		(await isThere(source, object));
+		(!properties.some((property) => property.includes(".")) ||
+			(await isThere(source, object)));
 	return isOneObject
 		? properties.map((property) => [{ object, property }])
 		: words.map(readingsOf);
@@ -87,8 +94,11 @@ function see(
 			property,
 		})) {
 			const { object: path, info, contents } = selected;
-			const value = await propertyValue(source, path, info.name, contents);
-			seen.push({ object: path, property: info.name, value });
+			seen.push({
+				object: path,
+				property: info.name,
+				value: await shownValue(source, path, info.name, contents),
+			});
 		}
 		return seen;
 	});
@@ -120,6 +130,7 @@ async function follow(
 		await sleep(everyMs);
 		for (const [index, before] of followed.entries()) {
 			const { object, property } = before;
+			if (before.value === redacted) continue;
 			const value = await propertyValue(source, object, property);
 			const now = { object, property, value };
 			followed[index] = now;
@@ -131,7 +142,7 @@ async function follow(
 
 /** Whether a property has the value that a user would write so. */
 function isValue({ value }: Seen, wanted: string): boolean {
-	if (value instanceof QomError) return false;
+	if (value === redacted || value instanceof QomError) return false;
 	const kind = kindOfValue(value);
 	if (formatValue(value) === wanted || kind === undefined)
 		return formatValue(value) === wanted;
@@ -144,16 +155,16 @@ function label({ object, property }: Reading): string {
 }
 
 function text({ value }: Seen): string {
-	return value instanceof QomError ? value.desc : formatJson(value);
+	return formatJson(shownJson(value));
 }
 
 function shown(seen: Seen, isOne: boolean, { json }: GetFlags): string {
 	const { object, property, value } = seen;
-	if (isOne && !(value instanceof QomError))
+	if (isOne && value !== redacted && !(value instanceof QomError))
 		return json ? formatJson(value) : linesOf(value);
-	if (!json) return `${label(seen)}: ${oneLineValue(value)}`;
-	const result = value instanceof QomError ? { error: value.desc } : { value };
-	return formatJson({ path: object, property, ...result });
+	return json
+		? formatJson({ path: object, property, ...shownJson(value) })
+		: `${label(seen)}: ${oneLineValue(value)}`;
 }
 
 /** As QEMU's own tool prints it: a struct member by member. */

@@ -1,15 +1,21 @@
 /** `qom-list`: the properties of objects. */
 import columnify from "columnify";
+import { CommandError } from "../errors.ts";
 import { formatJson } from "../json.ts";
 import { contentsOf, objectTypeOf, shownProperties } from "../qom/contents.ts";
 import { objectDocument } from "../qom/objectDocument.ts";
 import { joinPath, type QomPath, rootPath } from "../qom/path.ts";
 import { matchObjects } from "../qom/pattern.ts";
 import { NoMatchError } from "../qom/select.ts";
-import type { ObjectContents, PropertyInfo, QomSource } from "../qom/source.ts";
+import type {
+	Description,
+	ObjectContents,
+	PropertyInfo,
+	QomSource,
+} from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
-import { oneLineValue, print, styled } from "./output.ts";
+import { forTerminal, oneLineValue, print, styled } from "./output.ts";
 
 export interface ListFlags extends MachineFlags {
 	readonly long?: true;
@@ -32,11 +38,13 @@ export function runList(
 		for (const [index, path] of objects.entries()) {
 			const contents = await contentsOf(qom, path);
 			if (flags.json) {
-				print(formatJson(await objectDocument(qom, path, contents)));
+				const document = await objectDocument(qom, path, contents);
+				print(forTerminal(formatJson(document)));
 				continue;
 			}
-			if (objects.length > 1) print(`${index > 0 ? "\n" : ""}${path}:`);
-			if (flags.long) print(await table(qom, path, contents));
+			if (objects.length > 1)
+				print(`${index > 0 ? "\n" : ""}${forTerminal(path)}:`);
+			if (flags.long) print(forTerminal(await table(qom, path, contents)));
 			else for (const info of contents.properties) print(entryName(info));
 		}
 	});
@@ -46,7 +54,13 @@ export function runList(
 function entryName({ name, type }: PropertyInfo): string {
 	const { kind } = parseType(type);
 	if (kind === "child") return styled(["bold", "blue"], `${name}/`);
-	return kind === "link" ? styled("cyan", `@${name}/`) : name;
+	return kind === "link" ? styled("cyan", `@${name}/`) : forTerminal(name);
+}
+
+/** A listing does without, where QEMU cannot describe a type. */
+function noDescriptions(error: unknown): ReadonlyMap<string, Description> {
+	if (error instanceof CommandError) return new Map();
+	throw error;
 }
 
 async function table(
@@ -59,8 +73,8 @@ async function table(
 		values.set(name, oneLineValue(value));
 	const objectType = await objectTypeOf(source, path, contents);
 	const isDevice = contents.properties.some(({ name }) => name === "realized");
-	const described = objectType
-		? await source.describe(objectType, isDevice)
+	const described: ReadonlyMap<string, Description> = objectType
+		? await source.describe(objectType, isDevice).catch(noDescriptions)
 		: new Map();
 	return columnify(
 		contents.properties.map(({ name, type }) => ({

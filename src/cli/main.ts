@@ -3,7 +3,7 @@ import { CommanderError } from "commander";
 import { log } from "../log.ts";
 import { type ExitStatus, exitStatus, statusOf } from "./exitStatus.ts";
 import { oneLine } from "./message.ts";
-import { createProgram } from "./program.ts";
+import { programFor } from "./program.ts";
 
 /**
  * @param name of the launcher: `qomfs`, or a command of its own like `qom-get`
@@ -28,7 +28,8 @@ export async function main(
 		process.exit(exitStatus.refused);
 	});
 	try {
-		await createProgram(name).parseAsync(args, { from: "user" });
+		const line = withSeconds(args);
+		await programFor(name, line).parseAsync(line, { from: "user" });
 		return exitStatus.done;
 	} catch (error) {
 		if (error instanceof CommanderError)
@@ -36,4 +37,13 @@ export async function main(
 		report(error);
 		return statusOf(error);
 	}
+}
+
+/** What stands behind `--watch` may be the first property, which is no number. */
+function withSeconds(args: readonly string[]): readonly string[] {
+	return args.map((word, index) =>
+		word === "--watch" && !/^[\d.]+$/.test(args[index + 1] ?? "")
+			? "--watch=1"
+			: word,
+	);
 }

@@ -14,7 +14,8 @@ export function oneLine(error: unknown): string {
 
 /** Text on one line: a newline or an escape sequence in a name must not reach the terminal. */
 export function printable(text: string): string {
-	return text.replace(/[\p{Cc}\u2028\u2029]+/gu, (controls) =>
-		/^\n+$/.test(controls) ? " " : "?",
+	return text.replace(
+		/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu,
+		(controls) => (/^\n+$/.test(controls) ? " " : "?"),
 	);
 }

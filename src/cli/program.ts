@@ -3,8 +3,11 @@
  * manual pages and completion are made from it. What a command does is in a file of its own,
  * loaded when it runs.
  */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { closest, distance } from "fastest-levenshtein";
+import { UsageError } from "../errors.ts";
 import type { EventsFlags } from "./events.ts";
 import type { ExecFlags } from "./exec.ts";
 import type { GetFlags } from "./get.ts";
@@ -104,13 +107,18 @@ const definitions = {
 	tree: (command) =>
 		machineOptions(command)
 			.description("show objects and what is below them")
-			.argument("[path]", "where to begin, absolute or partial (default: /)")
+			.argument("[path]", "where to begin, absolute or partial", "/")
 			.option("-d, --depth <levels>", "no deeper than this", count)
 			.option(
 				"-t, --type <type>",
 				"only objects of this type, or of one derived from it",
 			)
-			.option("--values", "draw properties and their values, too")
+			.addOption(
+				new Option(
+					"--values",
+					"draw properties and their values, too",
+				).conflicts(["list", "json"]),
+			)
 			.addOption(
 				new Option(
 					"--draw",
@@ -124,7 +132,7 @@ const definitions = {
 				).conflicts(["json"]),
 			)
 			.option("--json", "as JSON")
-			.action(async (path: string | undefined, flags: TreeFlags) =>
+			.action(async (path: string, flags: TreeFlags) =>
 				(await import("./tree.ts")).runTree(path, flags),
 			),
 
@@ -218,25 +226,42 @@ const definitions = {
 type CommandName = keyof typeof definitions;
 
 /** The names of 2012 and what they are called under `qomfs`. */
-const launchers: Readonly<Record<string, CommandName>> = {
-	"qom-fuse": "fuse",
-	"qom-get": "get",
-	"qom-list": "list",
-	"qom-set": "set",
-	"qom-tree": "tree",
-	qmp: "exec",
-	"qmp-shell": "shell",
-};
+const launchers: ReadonlyMap<string, CommandName> = new Map([
+	["qom-fuse", "fuse"],
+	["qom-get", "get"],
+	["qom-list", "list"],
+	["qom-set", "set"],
+	["qom-tree", "tree"],
+	["qmp", "exec"],
+	["qmp-shell", "shell"],
+]);
 
 /** Every name in `bin`. */
-export const launcherNames: readonly string[] = [
-	"qomfs",
-	...Object.keys(launchers),
-];
+export const launcherNames: readonly string[] = ["qomfs", ...launchers.keys()];
 
 /** What a launcher's command is called under `qomfs`. */
 export function commandOf(launcher: string): string {
-	return launchers[launcher] ?? launcher;
+	return launchers.get(launcher) ?? launcher;
+}
+
+/**
+ * @param name of the launcher: `qomfs` with all its commands, or that of one command
+ * @param args its command line, to tell a mistyped command from a SOURCE to mount
+ * @throws UsageError
+ */
+export function programFor(name: string, args: readonly string[]): Command {
+	const program = createProgram(name);
+	const [word = ""] = args;
+	const commands = program.commands.map((command) => command.name());
+	if (commands.length === 0 || word.startsWith("-") || commands.includes(word))
+		return program;
+	const nearest = closest(word, commands);
+	const isMistyped = distance(word, nearest) <= 2 && !existsSync(word);
+	if (isMistyped || (args.length === 1 && !/[/:]/.test(word)))
+		throw new UsageError(
+			`unknown command '${word}'; ${isMistyped ? `did you mean '${nearest}'?` : "'qomfs --help' lists them"}`,
+		);
+	return program;
 }
 
 /** @param name of the launcher: `qomfs` with all its commands, or that of one command */
@@ -250,7 +275,7 @@ export function createProgram(name: string): Command {
 				write(`${printable(line)}; '${name} --help' shows how\n`);
 			},
 		});
-	const own = launchers[name];
+	const own = launchers.get(name);
 	if (own) return definitions[own](program);
 	program
 		.enablePositionalOptions()

@@ -63,7 +63,8 @@ async function select(
 		return await selectProperties(source, reading);
 	} catch (error) {
 		const { object, property } = reading;
-		if (!(error instanceof NoMatchError) || isPattern(property)) throw error;
+		const isCertain = !isPattern(object) && !isPattern(property);
+		if (!(error instanceof NoMatchError) || !isCertain) throw error;
 		await source.get(object, property);
 		throw error;
 	}

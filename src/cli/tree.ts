@@ -4,13 +4,13 @@ import { formatJson } from "../json.ts";
 import type { QmpSession } from "../qmp/session.ts";
 import { shownProperties } from "../qom/contents.ts";
 import { objectDocument } from "../qom/objectDocument.ts";
-import { rootPath, splitPath } from "../qom/path.ts";
+import { splitPath } from "../qom/path.ts";
 import type { QomSource } from "../qom/source.ts";
 import { type WalkedObject, walk } from "../qom/walk.ts";
 import { absolutePath } from "./absolutePath.ts";
 import { printable } from "./message.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
-import { oneLineValue, print, styled } from "./output.ts";
+import { forTerminal, oneLineValue, print, styled } from "./output.ts";
 import { typeTest } from "./typeTest.ts";
 
 export interface TreeFlags extends MachineFlags {
@@ -23,25 +23,19 @@ export interface TreeFlags extends MachineFlags {
 }
 
 /** @throws QomfsError */
-export function runTree(
-	path: string | undefined,
-	flags: TreeFlags,
-): Promise<void> {
+export function runTree(path: string, flags: TreeFlags): Promise<void> {
 	const isDrawn =
 		flags.draw ??
 		flags.values ??
 		(process.stdout.isTTY && !flags.list && !flags.json);
 	return withMachine(flags, async ({ qom, session }) => {
 		const isWanted = await objectTest(session, flags.type);
-		const start = await absolutePath(qom, path ?? rootPath);
+		const start = await absolutePath(qom, path);
 		const objects = walk(qom, start, flags.depth);
 		if (isDrawn) return draw(qom, objects, isWanted, flags);
 		for await (const object of objects) {
 			if (!isWanted(object)) continue;
-			if (flags.json)
-				print(
-					formatJson(await objectDocument(qom, object.path, object.contents)),
-				);
+			if (flags.json) await document(qom, object);
 			else await list(qom, object);
 		}
 	});
@@ -58,18 +52,25 @@ async function objectTest(
 	return (object) => object.type !== undefined && isOfType(object.type);
 }
 
+async function document(
+	source: QomSource,
+	{ path, contents }: WalkedObject,
+): Promise<void> {
+	print(forTerminal(formatJson(await objectDocument(source, path, contents))));
+}
+
 /** As QEMU's own tool prints it, but for values that are Python's there. */
 async function list(
 	source: QomSource,
 	{ path, contents }: WalkedObject,
 ): Promise<void> {
-	print(path);
+	print(forTerminal(path));
 	for await (const { name, type, value } of shownProperties(
 		source,
 		path,
 		contents,
 	))
-		print(`  ${name}: ${oneLineValue(value)} (${type})`);
+		print(forTerminal(`  ${name}: ${oneLineValue(value)} (${type})`));
 	print("");
 }
 

@@ -1,63 +1,93 @@
 /**
  * QEMU serves one client per monitor: a second one connects, sits in the listener's backlog
- * and hears nothing. A server of another kind accepts, and is silent too. The kernel knows
- * the difference: a connection that was never accepted has no file, so its inode is 0.
+ * and hears nothing. A QEMU that is stopped accepts nobody, and a server of another kind
+ * accepts and is silent. The kernel knows the difference: a connection that was never accepted
+ * has no file, so its inode is 0.
  */
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { basename } from "node:path";
 import type { Address } from "./address.ts";
 
+/** What the server has done with a connection that hears nothing. */
+export type Acceptance =
+	| "accepted"
+	/** It serves another client. */
+	| "after another"
+	/** It serves nobody. */
+	| "by nobody";
+
+/** The server's end of a connection, as the kernel lists it. */
+interface ServerEnd {
+	readonly isConnected: boolean;
+	readonly isAccepted: boolean;
+	readonly isOurs: boolean;
+}
+
 /**
- * Whether the connection still waits for the server to accept it;
- * undefined where the kernel of this machine does not know (a remote host).
+ * Whether the server has taken a connection, or what it waits for; undefined where the kernel
+ * of this machine does not know (a remote host).
  *
  * Source: proc(5), /proc/net/unix and /proc/net/tcp.
  */
-export function awaitsAccept(
+export function acceptanceOf(
 	address: Address,
 	socket: Socket,
-): boolean | undefined {
+): Acceptance | undefined {
 	try {
-		return address.kind === "unix"
-			? unixAwaitsAccept(address.path)
-			: tcpAwaitsAccept(socket.localPort ?? 0, address.port);
+		const ends = (
+			address.kind === "unix"
+				? unixEnds(address.path)
+				: tcpEnds(socket.localPort ?? 0, address.port)
+		).filter(({ isConnected }) => isConnected);
+		const ours = ends.filter(({ isOurs }) => isOurs);
+		if (ours.length === 0) return undefined;
+		if (ours.every(({ isAccepted }) => isAccepted)) return "accepted";
+		return ends.some(({ isAccepted }) => isAccepted)
+			? "after another"
+			: "by nobody";
 	} catch {
 		return undefined; // no /proc here: nothing can be said
 	}
 }
 
 /** Whose entry it is cannot be told, but where one waits, nobody is being accepted. */
-function unixAwaitsAccept(path: string): boolean | undefined {
-	const sockets = tableRows("/proc/net/unix").map((row) => ({
-		isWaiting: row[6] === "0",
+function unixEnds(path: string): readonly ServerEnd[] {
+	const ends = tableRows("/proc/net/unix").map((row) => ({
 		boundPath: row.slice(7).join(" "),
+		isConnected: row[5] !== unixListening && !isOrphan(row),
+		isAccepted: row[6] !== "0",
+		isOurs: true,
 	}));
-	const same = sockets.filter(({ boundPath }) => boundPath === path);
+	const same = ends.filter(({ boundPath }) => boundPath === path);
 	// Or under what the server calls it: a relative path, or one in a root of its own.
-	const ours =
-		same.length > 0
-			? same
-			: sockets.filter(
-					({ boundPath }) => basename(boundPath) === basename(path),
-				);
-	return ours.length === 0
-		? undefined
-		: ours.some(({ isWaiting }) => isWaiting);
+	return same.length > 0
+		? same
+		: ends.filter(({ boundPath }) => basename(boundPath) === basename(path));
 }
 
-/** The server's end of our connection: its local port is our remote one, and the reverse. */
-function tcpAwaitsAccept(
-	localPort: number,
-	remotePort: number,
-): boolean | undefined {
-	const row = ["/proc/net/tcp", "/proc/net/tcp6"]
-		.flatMap(tableRows)
-		.find(
-			(row) => portOf(row[1]) === remotePort && portOf(row[2]) === localPort,
-		);
-	return row && row[9] === "0";
+/** One whose client is gone, and the server has not noticed: nobody else refers to it. */
+function isOrphan(row: readonly string[]): boolean {
+	return row[6] !== "0" && Number.parseInt(row[1] ?? "", 16) <= 2;
 }
+
+/** The state SS_UNCONNECTED, in which a listener is. */
+const unixListening = "01";
+
+/** The server's end of our connection: its local port is our remote one, and the reverse. */
+function tcpEnds(localPort: number, remotePort: number): readonly ServerEnd[] {
+	return ["/proc/net/tcp", "/proc/net/tcp6"]
+		.flatMap(tableRows)
+		.filter((row) => portOf(row[1]) === remotePort)
+		.map((row) => ({
+			isConnected: row[3] === tcpEstablished,
+			isAccepted: row[9] !== "0",
+			isOurs: portOf(row[2]) === localPort,
+		}));
+}
+
+/** The state TCP_ESTABLISHED. */
+const tcpEstablished = "01";
 
 function tableRows(path: string): string[][] {
 	const [, ...lines] = readFileSync(path, "latin1").trimEnd().split("\n");

@@ -7,7 +7,7 @@ import {
 	TimeoutError,
 } from "../errors.ts";
 import { type Address, formatAddress } from "./address.ts";
-import { awaitsAccept } from "./backlog.ts";
+import { acceptanceOf } from "./backlog.ts";
 import { MessageSplitter } from "./messageSplitter.ts";
 
 export interface Transport {
@@ -114,9 +114,14 @@ class SocketTransport implements Transport {
 			return new ProtocolError(
 				`${where} sent ${this.#heardBytes} bytes in ${seconds} s, but no QMP greeting; is it a QMP monitor?`,
 			);
-		if (awaitsAccept(this.#address, this.#socket) === false)
+		const acceptance = acceptanceOf(this.#address, this.#socket);
+		if (acceptance === "accepted")
 			return new ProtocolError(
 				`${where} accepted the connection and said nothing for ${seconds} s, so it is no free QMP monitor; start QEMU with -qmp unix:PATH,server=on,wait=off`,
+			);
+		if (acceptance === "by nobody")
+			return new TimeoutError(
+				`${where} takes no connection within ${seconds} s, though nobody else holds it; is QEMU stopped, or busy?`,
 			);
 		const { busyError } = await explanations();
 		return busyError(this.#address);

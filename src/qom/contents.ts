@@ -1,6 +1,6 @@
 /** What an object holds, completed where QEMU gives it piece by piece. */
 import { QomError } from "../errors.ts";
-import type { Json } from "../json.ts";
+import type { Json, JsonObject } from "../json.ts";
 import { isSecret } from "./guard.ts";
 import type { QomPath } from "./path.ts";
 import type { ObjectContents, PropertyInfo, QomSource } from "./source.ts";
@@ -45,14 +45,35 @@ export async function propertyValue(
 	}
 }
 
-/** A property with its value, for others to see. */
-export interface ShownProperty extends PropertyInfo {
-	/** Why QEMU refuses it; for a secret, `redacted`. */
-	readonly value: Json | QomError | typeof redacted;
-}
-
 /** Takes the place of a secret. */
 export const redacted = Symbol("redacted");
+
+/** A value for others to see, or why QEMU refuses it. */
+export type ShownValue = Json | QomError | typeof redacted;
+
+/** A property with its value, for others to see. */
+export interface ShownProperty extends PropertyInfo {
+	readonly value: ShownValue;
+}
+
+/** Like {@link propertyValue}, without secrets. */
+export async function shownValue(
+	source: QomSource,
+	path: QomPath,
+	name: string,
+	contents: ObjectContents,
+): Promise<ShownValue> {
+	const hides =
+		isSecret(undefined, name) &&
+		isSecret(await objectTypeOf(source, path, contents), name);
+	return hides ? redacted : propertyValue(source, path, name, contents);
+}
+
+/** The members that stand for a value in a document. */
+export function shownJson(value: ShownValue): JsonObject {
+	if (value === redacted) return { value: null, redacted: true };
+	return value instanceof QomError ? { error: value.desc } : { value };
+}
 
 /** All properties but the children, with their values, in QEMU's order. */
 export async function* shownProperties(
@@ -62,15 +83,6 @@ export async function* shownProperties(
 ): AsyncGenerator<ShownProperty> {
 	for (const { name, type } of contents.properties) {
 		if (parseType(type).kind === "child") continue;
-		const hides =
-			isSecret(undefined, name) &&
-			isSecret(await objectTypeOf(source, path, contents), name);
-		yield {
-			name,
-			type,
-			value: hides
-				? redacted
-				: await propertyValue(source, path, name, contents),
-		};
+		yield { name, type, value: await shownValue(source, path, name, contents) };
 	}
 }

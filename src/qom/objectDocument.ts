@@ -1,7 +1,6 @@
 /** A whole object as one JSON document. */
-import { QomError } from "../errors.ts";
-import type { Json, JsonObject } from "../json.ts";
-import { redacted, shownProperties } from "./contents.ts";
+import type { JsonObject } from "../json.ts";
+import { shownJson, shownProperties } from "./contents.ts";
 import { joinPath, type QomPath } from "./path.ts";
 import type { ObjectContents, QomSource } from "./source.ts";
 import { parseType } from "./types.ts";
@@ -31,15 +30,10 @@ export async function objectDocument(
 		path,
 		contents,
 	))
-		members.set(name, { type, ...shown(value) });
+		members.set(name, { type, ...shownJson(value) });
 	return {
 		path,
 		type: members.get("type")?.value ?? null,
 		properties: Object.fromEntries(members),
 	};
-}
-
-function shown(value: Json | QomError | typeof redacted): JsonObject {
-	if (value === redacted) return { value: null, redacted: true };
-	return value instanceof QomError ? { error: value.desc } : { value };
 }

@@ -14,12 +14,26 @@ export function isPattern(text: string): boolean {
 /** Whether a name, or any text, fits a pattern as a whole. */
 export function matcher(pattern: string): (text: string) => boolean {
 	if (!isPattern(pattern)) return (text) => text === pattern;
-	const source = pattern
-		.replace(/[.+^${}()|[\]\\/]/g, "\\$&")
-		.replace(/\*+/g, ".*")
-		.replaceAll("?", ".");
-	const form = new RegExp(`^${source}$`, "su");
-	return (text) => form.test(text);
+	const signs = [...pattern];
+	return (text) => fits(signs, [...text]);
+}
+
+/** Only the last `*` ever has to take more, so the time is that of both lengths multiplied at most. */
+function fits(pattern: readonly string[], text: readonly string[]): boolean {
+	let [at, from] = [0, 0];
+	let star: { readonly at: number; taken: number } | undefined;
+	while (from < text.length) {
+		const sign = pattern[at];
+		if (sign === "*") star = { at: at++, taken: from };
+		else if (sign === "?" || sign === text[from]) {
+			at++;
+			from++;
+		} else if (star) {
+			at = star.at + 1;
+			from = ++star.taken;
+		} else return false;
+	}
+	return pattern.slice(at).every((sign) => sign === "*");
 }
 
 /** The entries whose name a pattern means: that very name where there is one, for names hold `*`. */

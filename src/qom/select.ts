@@ -38,7 +38,7 @@ export function readingsOf(text: string): readonly Reading[] {
 	const readings: Reading[] = [];
 	for (
 		let dot = text.lastIndexOf(".");
-		dot > slash + 1;
+		dot > Math.max(slash, 0);
 		dot = text.lastIndexOf(".", dot - 1)
 	)
 		readings.push({
@@ -51,7 +51,9 @@ export function readingsOf(text: string): readonly Reading[] {
 			property: text.slice(slash + 1),
 			isPath: true,
 		});
-	const named = readings.filter(({ property }) => property !== "");
+	const named = readings.filter(
+		({ object, property }) => object !== "" && property !== "",
+	);
 	if (named.length === 0)
 		throw new UsageError(
 			`'${text}' names no property; write PATH.PROPERTY or PATH PROPERTY`,
