@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { findQemuNext, installArm } from "./qemuNext.ts";
 
-const smoke = ["tree", "budgets", "write"];
+const smoke = ["tree", "budgets", "write", "tools", "qmp"];
 
 const args = process.argv.slice(2);
 const tests = args.includes("--smoke")

@@ -38,6 +38,18 @@ export function formatAddress(address: Address): string {
 	return `${prefix}${host}:${address.port}`;
 }
 
+/**
+ * Whether a server may have bound a socket under another name than ours: by a relative path, or
+ * from within a root of its own.
+ *
+ * @param boundPath as the kernel lists it
+ */
+export function isBoundAs(path: string, boundPath: string): boolean {
+	if (boundPath === "") return false;
+	const end = boundPath.startsWith("/") ? boundPath : `/${boundPath}`;
+	return boundPath === path || resolve(path).endsWith(end);
+}
+
 /** Whether a path needs no prefix to be read as one. */
 function parseable(path: string): boolean {
 	return (

@@ -6,8 +6,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
-import { basename } from "node:path";
-import type { Address } from "./address.ts";
+import { type Address, isBoundAs } from "./address.ts";
 
 /** What the server has done with a connection that hears nothing. */
 export type Acceptance =
@@ -53,17 +52,14 @@ export function acceptanceOf(
 
 /** Whose entry it is cannot be told, but where one waits, nobody is being accepted. */
 function unixEnds(path: string): readonly ServerEnd[] {
-	const ends = tableRows("/proc/net/unix").map((row) => ({
-		boundPath: row.slice(7).join(" "),
+	const ours = tableRows("/proc/net/unix").filter((row) =>
+		isBoundAs(path, row.slice(7).join(" ")),
+	);
+	return ours.map((row) => ({
 		isConnected: row[5] !== unixListening && !isOrphan(row),
 		isAccepted: row[6] !== "0",
 		isOurs: true,
 	}));
-	const same = ends.filter(({ boundPath }) => boundPath === path);
-	// Or under what the server calls it: a relative path, or one in a root of its own.
-	return same.length > 0
-		? same
-		: ends.filter(({ boundPath }) => basename(boundPath) === basename(path));
 }
 
 /** One whose client is gone, and the server has not noticed: nobody else refers to it. */

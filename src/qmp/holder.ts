@@ -1,9 +1,8 @@
 /** Who holds a monitor that is taken, as far as this user may see it. */
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { basename } from "node:path";
 import { promisify } from "node:util";
-import type { Address } from "./address.ts";
+import { type Address, isBoundAs } from "./address.ts";
 
 /**
  * `pid 4711 (qemu-client --monitor)`; undefined where it cannot be seen: on another host,
@@ -28,19 +27,11 @@ async function unixHolder(path: string): Promise<string | undefined> {
 	const rows = await sockets("-xpnH");
 	for (const row of rows) {
 		const [, state, , , rowPath, , , peer] = row;
-		if (state !== "ESTAB" || !isBoundTo(rowPath ?? "", path)) continue;
+		if (state !== "ESTAB" || !isBoundAs(path, rowPath ?? "")) continue;
 		const pid = pidIn(rows.find((other) => other[5] === peer));
 		if (pid && pid !== String(process.pid)) return pid;
 	}
 	return undefined;
-}
-
-/** QEMU may have bound it by a relative path. */
-function isBoundTo(boundPath: string, path: string): boolean {
-	return (
-		boundPath === path ||
-		(!boundPath.startsWith("/") && boundPath === basename(path))
-	);
 }
 
 /** The end that is not QEMU's: the monitor's port is its peer's. */
