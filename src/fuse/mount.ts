@@ -14,8 +14,10 @@ import { Watchdog } from "./watchdog.ts";
 export interface MountOptions {
 	/** The source column of findmnt. */
 	readonly fsname: string;
-	/** How long the kernel may keep names and attributes, in seconds. */
-	readonly kernelTimeoutSec: number;
+	/** How long the kernel may keep names, in seconds. */
+	readonly entryTimeoutSec: number;
+	/** How long it may keep attributes, sizes among them. */
+	readonly attributesTimeoutSec: number;
 	/** When the binding gives up on an answer; above every limit of ours. */
 	readonly requestTimeoutMs: number;
 	readonly uid: number;
@@ -61,8 +63,8 @@ export async function mount(
 		// These three would be read as the end of the option.
 		fsname: options.fsname.replace(/[,\\\n]/g, "?"),
 		directIo: true,
-		attrTimeout: options.kernelTimeoutSec,
-		entryTimeout: options.kernelTimeoutSec,
+		attrTimeout: options.attributesTimeoutSec,
+		entryTimeout: options.entryTimeoutSec,
 		maxConcurrency,
 		timeout: { default: options.requestTimeoutMs },
 		allowOther: options.allowOther,

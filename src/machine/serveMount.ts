@@ -43,6 +43,13 @@ export interface ServedMount {
  */
 const kernelShare = 0.1;
 
+/** Whoever opens a value of another length waits until the kernel has forgotten the last size. */
+const longestAttributesSec = 0.1;
+
+function attributesTimeoutSec({ cacheTimeoutSec }: MountSettings): number {
+	return Math.min(cacheTimeoutSec * kernelShare, longestAttributesSec);
+}
+
 /** What `.qomfs/events` keeps. */
 const maxEvents = 10_000;
 
@@ -60,7 +67,8 @@ export async function serveMount({
 		const handle = await mount(machine.fileSystem, mountpoint, {
 			...settings,
 			fsname: settings.fsname ?? formatAddress(address),
-			kernelTimeoutSec: settings.cacheTimeoutSec * kernelShare,
+			entryTimeoutSec: settings.cacheTimeoutSec * kernelShare,
+			attributesTimeoutSec: attributesTimeoutSec(settings),
 			// One operation may need a listing and a value.
 			requestTimeoutMs: settings.timeoutSec * 2000 + 5000,
 		});
@@ -122,6 +130,7 @@ class MountedMachine {
 			),
 			errors,
 			options: treeOptions,
+			sizeTtlMs: attributesTimeoutSec(settings) * 1000,
 		});
 	}
 

@@ -11,6 +11,7 @@ import type { ErrorLog } from "./errorLog.ts";
 import { NewLinks } from "./newLinks.ts";
 import type { Access, Attributes, Entry, FileHandle, Node } from "./node.ts";
 import { type QomTree, xattrPrefix } from "./qomTree.ts";
+import { ToldSizes } from "./toldSizes.ts";
 import type { TreeOptions } from "./treePolicy.ts";
 
 export interface Statfs {
@@ -35,6 +36,7 @@ export class FileSystem {
 	readonly #open = new Map<number, OpenFile>();
 	/** By path, the handle that was opened last. */
 	readonly #newestOpen = new Map<string, FileHandle>();
+	readonly #toldSizes: ToldSizes;
 	#lastHandle = 0;
 	/** Operations that are not answered yet. */
 	#waiting = 0;
@@ -44,18 +46,27 @@ export class FileSystem {
 		control: ControlTree;
 		errors: ErrorLog;
 		options: TreeOptions;
+		/** How long the kernel keeps a file's size. */
+		sizeTtlMs: number;
 	}) {
 		this.#qom = parts.qom;
 		this.#control = parts.control;
 		this.#errors = parts.errors;
 		this.#options = parts.options;
+		this.#toldSizes = new ToldSizes(parts.sizeTtlMs);
 	}
 
 	/** An fstat comes here too, for the kernel asks by path: an open file answers it. */
 	getattr(path: string): Promise<Attributes> {
 		return this.#serve("getattr", path, async () => {
-			const newest = this.#newestOpen.get(path);
-			return (await this.#resolve(path)).attributes(newest?.size);
+			const openSize = () => this.#newestOpen.get(path)?.size;
+			const node = await this.#resolve(path);
+			const attributes = await node.attributes(openSize());
+			if (node.kind !== "file") return attributes;
+			// It may have been opened meanwhile, and the next fstat is told what we say now.
+			const size = openSize() ?? attributes.size;
+			this.#toldSizes.tell(path, size);
+			return { ...attributes, size };
 		});
 	}
 
@@ -85,9 +96,12 @@ export class FileSystem {
 			const node = await this.#resolve(path);
 			if (node.kind !== "file") throw new FileError("EISDIR", "not a file");
 			const handle = await node.open(access);
-			this.#open.set(++this.#lastHandle, { path, handle });
+			const number = ++this.#lastHandle;
+			this.#open.set(number, { path, handle });
 			this.#newestOpen.set(path, handle);
-			return this.#lastHandle;
+			if (handle.size !== undefined)
+				await this.#toldSizes.forgotten(path, handle.size);
+			return number;
 		});
 	}
 
