@@ -93,7 +93,8 @@ export class Tools {
 
 	/** With the Node that runs the tests first, for the launchers' first line names any. */
 	environment(env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-		const { DEBUG, NO_COLOR, FORCE_COLOR, QMP_SOCKET, ...inherited } =
+		// In CI Node takes no terminal for coloured.
+		const { CI, DEBUG, NO_COLOR, FORCE_COLOR, QMP_SOCKET, ...inherited } =
 			process.env;
 		return {
 			...inherited,
