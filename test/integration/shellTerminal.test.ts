@@ -67,7 +67,8 @@ describe.skipIf(lacksQemu)("qmp-shell on a terminal", () => {
 		env: NodeJS.ProcessEnv = {},
 		columns?: number,
 	): Promise<Terminal> {
-		const { NO_COLOR: _, ...clean } = process.env;
+		// In CI Node takes no terminal for coloured.
+		const { CI, NO_COLOR, ...clean } = process.env;
 		terminal = new Terminal(
 			[process.execPath, shellBin, ...args, vm.socket],
 			{ ...clean, HOME: home, ...env },
