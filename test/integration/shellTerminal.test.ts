@@ -67,11 +67,9 @@ describe.skipIf(lacksQemu)("qmp-shell on a terminal", () => {
 		env: NodeJS.ProcessEnv = {},
 		columns?: number,
 	): Promise<Terminal> {
-		// In CI Node takes no terminal for coloured.
-		const { CI, NO_COLOR, ...clean } = process.env;
 		terminal = new Terminal(
 			[process.execPath, shellBin, ...args, vm.socket],
-			{ ...clean, HOME: home, ...env },
+			{ HOME: home, ...env },
 			columns,
 		);
 		await terminal.shows(prompt);

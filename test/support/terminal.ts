@@ -29,12 +29,14 @@ export class Terminal {
 		columns = 200,
 	) {
 		const line = command.map((word) => `'${word}'`).join(" ");
+		// Where CI is set Node takes no terminal for coloured.
+		const { CI, NO_COLOR, ...inherited } = process.env;
 		this.#script = spawn(
 			"script",
 			["-qfec", `stty cols ${columns} rows 50; exec ${line}`, "/dev/null"],
 			{
 				stdio: ["pipe", "pipe", "inherit"],
-				env: { ...process.env, TERM: "xterm", SHELL: "/bin/sh", ...env },
+				env: { ...inherited, TERM: "xterm", SHELL: "/bin/sh", ...env },
 			},
 		);
 		this.#script.stdout?.on("data", (chunk) => {
