@@ -1,5 +1,7 @@
 /** Partial paths: QEMU takes `net0` for the one object whose path ends so. */
 import { type QomPath, rootPath } from "../qom/path.ts";
+import { isPattern, matchObjects } from "../qom/pattern.ts";
+import { NoMatchError } from "../qom/select.ts";
 import type { QomSource } from "../qom/source.ts";
 import { walk } from "../qom/walk.ts";
 
@@ -17,6 +19,21 @@ export async function absolutePath(
 		path === "" ? [] : await objectsEndingIn(source, path);
 	if (found === undefined || others.length > 0) await source.list(path); // QEMU says why not
 	return found ?? path;
+}
+
+/**
+ * Where a pattern or a path begins.
+ *
+ * @throws NoMatchError, QomError
+ */
+export async function startPaths(
+	source: QomSource,
+	path: string,
+): Promise<readonly QomPath[]> {
+	if (!isPattern(path)) return [await absolutePath(source, path)];
+	const found = await matchObjects(source, path);
+	if (found.length === 0) throw new NoMatchError(`${path}: no object matches`);
+	return found;
 }
 
 export async function objectsEndingIn(

@@ -1,5 +1,6 @@
 /** `qomfs complete`: what may stand at the cursor, for the scripts of `qomfs completion`. */
 import type { Command } from "commander";
+import { UsageError } from "../errors.ts";
 import { mountType, readMounts } from "../fuse/mountTable.ts";
 import { log } from "../log.ts";
 import { connect, type Machine } from "../machine/connect.ts";
@@ -20,11 +21,11 @@ export async function runComplete(shell: string, line: string): Promise<void> {
 	const found = await candidates(place);
 	// bash takes what stands behind one of these for a word of its own.
 	const kept = escaped(current.slice(0, current.search(/[^=:@]*$/)));
-	for (const word of found)
-		if (word.startsWith(current))
-			print(
-				shell === "bash" && !quote ? escaped(word).slice(kept.length) : word,
-			);
+	if (found === undefined) return; // the shell completes file names
+	const fitting = found.filter((word) => word.startsWith(current));
+	if (fitting.length === 0) throw new UsageError("nothing fits here");
+	for (const word of fitting)
+		print(shell === "bash" && !quote ? escaped(word).slice(kept.length) : word);
 }
 
 interface SplitLine {
@@ -106,13 +107,16 @@ function findPlace(words: readonly string[]): Place {
 	return { command, name, current, words: positional, socket, option };
 }
 
-async function candidates(place: Place): Promise<readonly string[]> {
+/** Undefined: file names, or what else the shell knows. */
+async function candidates(
+	place: Place,
+): Promise<readonly string[] | undefined> {
 	const { command, name, current, option } = place;
 	if (option !== undefined) return optionValues(place, option);
 	const [, long, value = ""] = /^(--[\w-]+)=(.*)$/s.exec(current) ?? [];
 	if (long !== undefined) {
 		const values = await optionValues({ ...place, current: value }, long);
-		return values.map((value) => `${long}=${value}`);
+		return values?.map((value) => `${long}=${value}`);
 	}
 	if (current.startsWith("-"))
 		return [
@@ -133,7 +137,7 @@ async function candidates(place: Place): Promise<readonly string[]> {
 async function optionValues(
 	place: Place,
 	option: string,
-): Promise<readonly string[]> {
+): Promise<readonly string[] | undefined> {
 	const { current } = place;
 	switch (option) {
 		case "-o": {
@@ -148,11 +152,13 @@ async function optionValues(
 		case "-link-to":
 			return asked(place, (machine) => objectNames(machine, current));
 		default:
-			return []; // a file, or something that nobody can know
+			return undefined; // a file, or something that nobody can know
 	}
 }
 
-async function argumentValues(place: Place): Promise<readonly string[]> {
+async function argumentValues(
+	place: Place,
+): Promise<readonly string[] | undefined> {
 	const { name, current, words } = place;
 	switch (name) {
 		case "umount":
@@ -178,7 +184,7 @@ async function argumentValues(place: Place): Promise<readonly string[]> {
 				async ({ session }) => (await fetchSchema(session)).eventNames,
 			);
 		default:
-			return [];
+			return undefined;
 	}
 }
 

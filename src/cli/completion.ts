@@ -15,12 +15,18 @@ export async function runCompletion(shell: string): Promise<void> {
 
 const names = launcherNames.join(" ");
 
-// Where nothing is offered, both shells complete file names.
+// Where nothing is said, both shells complete file names.
 const scripts: ReadonlyMap<string, string> = new Map([
 	[
 		"bash",
 		`_qomfs() {
-	mapfile -t COMPREPLY < <(qomfs complete bash "\${COMP_LINE:0:COMP_POINT}" 2>/dev/null)
+	local found
+	COMPREPLY=()
+	if ! found=$(qomfs complete bash "\${COMP_LINE:0:COMP_POINT}" 2>/dev/null); then
+		compopt +o bashdefault +o default
+		return 0
+	fi
+	[[ $found ]] && mapfile -t COMPREPLY <<< "$found"
 	[[ \${#COMPREPLY[@]} -eq 1 && \${COMPREPLY[0]} == *[/.=] ]] && compopt -o nospace
 	return 0
 }
@@ -30,9 +36,11 @@ complete -o bashdefault -o default -F _qomfs ${names}`,
 		"zsh",
 		`#compdef ${names}
 _qomfs() {
+	local text
 	local -a found
-	found=("\${(@f)$(qomfs complete zsh "\${(j: :)words[1,CURRENT]}" 2>/dev/null)}")
-	[[ -z $found ]] && { _files; return }
+	text=$(qomfs complete zsh "\${(j: :)words[1,CURRENT]}" 2>/dev/null) || return 1
+	[[ -z $text ]] && { _files; return }
+	found=("\${(@f)text}")
 	compadd -S '' -- \${(M)found:#*[/.=]}
 	compadd -- \${found:#*[/.=]}
 }

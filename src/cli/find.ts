@@ -1,19 +1,16 @@
 /** `qomfs find`: objects by type, name, property or link, with find(1)'s way of asking. */
 import { QomError, UsageError } from "../errors.ts";
+import type { Json } from "../json.ts";
 import type { Machine } from "../machine/connect.ts";
 import { formatValue } from "../qom/codec.ts";
-import { propertyValue } from "../qom/contents.ts";
-import { type QomPath, rootPath, splitPath } from "../qom/path.ts";
-import {
-	isPattern,
-	matcher,
-	matchNames,
-	matchObjects,
-} from "../qom/pattern.ts";
+import { propertyValue, redacted, shownValue } from "../qom/contents.ts";
+import { rootPath, splitPath } from "../qom/path.ts";
+import { isPattern, matcher, matchNames } from "../qom/pattern.ts";
+import { isMeant } from "../qom/setText.ts";
 import type { QomSource } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import { type WalkedObject, walk } from "../qom/walk.ts";
-import { absolutePath } from "./absolutePath.ts";
+import { absolutePath, startPaths } from "./absolutePath.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
 import { forTerminal } from "./output.ts";
 import { typeTest } from "./typeTest.ts";
@@ -83,15 +80,6 @@ export function runFind(
 	});
 }
 
-async function startPaths(
-	source: QomSource,
-	start: string,
-): Promise<readonly QomPath[]> {
-	return isPattern(start)
-		? matchObjects(source, start)
-		: [await absolutePath(source, start)];
-}
-
 async function passes(
 	object: WalkedObject,
 	all: readonly ObjectTest[],
@@ -144,10 +132,12 @@ async function hasProperty(
 ): Promise<boolean> {
 	const named = matchNames(contents.properties, name);
 	if (wanted === undefined) return named.length > 0;
-	const matches = matcher(wanted);
+	const isWanted = isPattern(wanted)
+		? (value: Json) => matcher(wanted)(formatValue(value))
+		: (value: Json) => isMeant(wanted, value);
 	for (const { name } of named) {
-		const value = await propertyValue(source, path, name, contents);
-		if (!(value instanceof QomError) && matches(formatValue(value)))
+		const value = await shownValue(source, path, name, contents);
+		if (value !== redacted && !(value instanceof QomError) && isWanted(value))
 			return true;
 	}
 	return false;

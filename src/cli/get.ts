@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { QomError, TimeoutError } from "../errors.ts";
 import { formatJson, isObject, type Json } from "../json.ts";
-import { formatValue, kindOfValue, parseValue } from "../qom/codec.ts";
+import { formatValue } from "../qom/codec.ts";
 import {
 	propertyValue,
 	redacted,
@@ -17,6 +17,7 @@ import {
 	readingsOf,
 	selectProperties,
 } from "../qom/select.ts";
+import { isMeant } from "../qom/setText.ts";
 import type { QomSource } from "../qom/source.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
 import { forTerminal, oneLineValue, print } from "./output.ts";
@@ -140,14 +141,10 @@ async function follow(
 	if (flags.watch === undefined) for (const seen of followed) show(seen);
 }
 
-/** Whether a property has the value that a user would write so. */
 function isValue({ value }: Seen, wanted: string): boolean {
-	if (value === redacted || value instanceof QomError) return false;
-	const kind = kindOfValue(value);
-	if (formatValue(value) === wanted || kind === undefined)
-		return formatValue(value) === wanted;
-	const parsed = parseValue(wanted, kind, kind);
-	return typeof parsed !== "symbol" && formatJson(parsed) === formatJson(value);
+	return (
+		value !== redacted && !(value instanceof QomError) && isMeant(wanted, value)
+	);
 }
 
 function label({ object, property }: Reading): string {

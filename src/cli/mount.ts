@@ -32,6 +32,8 @@ export async function runMount(
 	flags: MountFlags,
 ): Promise<void> {
 	if (flags.debug) showEverything();
+	if (mountpoint === "")
+		throw new UsageError("the mount point is empty; name a directory");
 	const request = {
 		address: absoluteAddress(parseAddress(source)),
 		path: resolve(mountpoint),

@@ -39,6 +39,7 @@ async function candidates(
 			entries.map(({ name }) => name),
 		);
 	}
+	if (path === "") return [];
 	if (/^Path '.*' is ambiguous$/s.test(desc))
 		return objectsEndingIn(source, path);
 	if (refusal !== "no such object") return [];

@@ -5,7 +5,12 @@
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { Command, InvalidArgumentError, Option } from "commander";
+import {
+	Command,
+	InvalidArgumentError,
+	Option,
+	type OutputConfiguration,
+} from "commander";
 import { closest, distance } from "fastest-levenshtein";
 import { UsageError } from "../errors.ts";
 import type { EventsFlags } from "./events.ts";
@@ -269,12 +274,7 @@ export function createProgram(name: string): Command {
 	const program = new Command(name)
 		.exitOverride()
 		.version(packageVersion(), "-V, --version")
-		.configureOutput({
-			outputError: (text, write) => {
-				const line = text.trim().replace(/^error:/, `${name}:`);
-				write(`${printable(line)}; '${name} --help' shows how\n`);
-			},
-		});
+		.configureOutput(oneLineErrors(name, name));
 	const own = launchers.get(name);
 	if (own) return definitions[own](program);
 	program
@@ -288,9 +288,20 @@ export function createProgram(name: string): Command {
 		const hidden = command === "complete"; // for completion's scripts
 		define(program
 			.command(command, { isDefault, hidden })
-			.copyInheritedSettings(program));
+			.configureOutput(oneLineErrors(name, `${name} ${command}`)));
 	}
 	return program;
+}
+
+function oneLineErrors(name: string, command: string): OutputConfiguration {
+	return {
+		outputError: (text, write) => {
+			const line = text.trim().replace(/^error:/, `${name}:`);
+			write(
+				`${printable(line).replace(/\.$/, "")}; '${command} --help' shows how\n`,
+			);
+		},
+	};
 }
 
 const mountHelp = () => `\nMount options:\n${mountOptionsHelp()}`;

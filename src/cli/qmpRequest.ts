@@ -4,7 +4,12 @@
  */
 import { CommandError, UsageError } from "../errors.ts";
 import { isObject, type Json, type JsonObject, parseJson } from "../json.ts";
-import { type Pair, readPair, splitWords } from "../qmp/literal.ts";
+import {
+	type Pair,
+	readDocument,
+	readPair,
+	splitWords,
+} from "../qmp/literal.ts";
 import type { QmpSchema } from "../qmp/schema.ts";
 
 export type QmpRequest =
@@ -42,6 +47,12 @@ export function requestOf([
 		throw new UsageError(
 			`'${command}' is no command; write COMMAND NAME=VALUE...`,
 		);
+	const [document = ""] = words;
+	const args =
+		words.length === 1 && document.startsWith("{")
+			? readDocument(document)
+			: undefined;
+	if (isObject(args)) return { command, args };
 	try {
 		return { command, pairs: words.map(readPair) };
 	} catch (error) {

@@ -7,7 +7,7 @@ import { objectDocument } from "../qom/objectDocument.ts";
 import { splitPath } from "../qom/path.ts";
 import type { QomSource } from "../qom/source.ts";
 import { type WalkedObject, walk } from "../qom/walk.ts";
-import { absolutePath } from "./absolutePath.ts";
+import { startPaths } from "./absolutePath.ts";
 import { printable } from "./message.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
 import { forTerminal, oneLineValue, print, styled } from "./output.ts";
@@ -30,13 +30,15 @@ export function runTree(path: string, flags: TreeFlags): Promise<void> {
 		(process.stdout.isTTY && !flags.list && !flags.json);
 	return withMachine(flags, async ({ qom, session }) => {
 		const isWanted = await objectTest(session, flags.type);
-		const start = await absolutePath(qom, path);
-		const objects = walk(qom, start, flags.depth);
-		if (isDrawn) return draw(qom, objects, isWanted, flags);
-		for await (const object of objects) {
-			if (!isWanted(object)) continue;
-			if (flags.json) await document(qom, object);
-			else await list(qom, object);
+		for (const start of await startPaths(qom, path)) {
+			const objects = walk(qom, start, flags.depth);
+			if (isDrawn) await draw(qom, objects, isWanted, flags);
+			else
+				for await (const object of objects) {
+					if (!isWanted(object)) continue;
+					if (flags.json) await document(qom, object);
+					else await list(qom, object);
+				}
 		}
 	});
 }

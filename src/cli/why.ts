@@ -1,4 +1,5 @@
 /** `qomfs why`: the last failure of a file in a mount, in words. */
+import { lstatSync } from "node:fs";
 import { readFile, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { MountError } from "../errors.ts";
@@ -19,6 +20,13 @@ export async function runWhy(path: string): Promise<void> {
 		.map((line) => JSON.parse(line) as Failure);
 	const failure =
 		failures.findLast(({ path }) => join(mountpoint, path) === file) ??
+		// GNU ln writes a link under another name in the same directory first.
+		failures.findLast(
+			({ operation, path }) =>
+				operation === "symlink" &&
+				dirname(join(mountpoint, path)) === dirname(file) &&
+				lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink(),
+		) ??
 		// A file whose directory could not be looked up was not reached at all.
 		failures.findLast(({ path }) =>
 			file.startsWith(`${join(mountpoint, path)}/`),

@@ -1,6 +1,14 @@
 /** Checks a mount point before anything is mounted, one clear line for each thing that can be wrong. */
 import { execFile } from "node:child_process";
-import { lstat, readdir, readlink, realpath, stat } from "node:fs/promises";
+import {
+	access,
+	constants,
+	lstat,
+	readdir,
+	readlink,
+	realpath,
+	stat,
+} from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { MountError } from "../errors.ts";
@@ -31,6 +39,12 @@ export async function prepareMountpoint(path: string): Promise<string> {
 		throw new MountError(
 			`${path}: directory is not empty; mount on an empty one`,
 		);
+	await access(mountpoint, constants.W_OK).catch((cause) => {
+		throw new MountError(
+			`${path}: you may not write there, so fusermount3 refuses it; mount on a directory of yours`,
+			{ cause },
+		);
+	});
 	return mountpoint;
 }
 

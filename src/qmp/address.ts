@@ -14,6 +14,8 @@ export type Address =
  * @throws UsageError when it is none of them
  */
 export function parseAddress(text: string): Address {
+	if (typeof text !== "string")
+		throw new UsageError("no monitor is named; give its address as a string");
 	if (text.startsWith("unix:")) return unixAddress(text.slice(5), text);
 	if (text.startsWith("tcp:")) return tcpAddress(text.slice(4), text);
 	if (text.includes("/") || !text.includes(":")) return unixAddress(text, text);

@@ -1,7 +1,14 @@
 /** Sets a property from what a user has typed. */
 import { QomError } from "../errors.ts";
-import type { Json } from "../json.ts";
-import { incomplete, kindOfType, parseValue, type ValueKind } from "./codec.ts";
+import { formatJson, type Json } from "../json.ts";
+import {
+	formatValue,
+	incomplete,
+	kindOfType,
+	kindOfValue,
+	parseValue,
+	type ValueKind,
+} from "./codec.ts";
 
 export interface TypedText {
 	readonly text: string;
@@ -34,6 +41,15 @@ export async function setText(
 		if (other !== incomplete) await set(other);
 		return other;
 	}
+}
+
+/** Whether a user's text means a value that is there: `on` is true, `8K` is 8192. */
+export function isMeant(text: string, value: Json): boolean {
+	const kind = kindOfValue(value);
+	if (kind === undefined || formatValue(value) === text)
+		return formatValue(value) === text;
+	const parsed = parseValue(text, kind, kind);
+	return parsed !== incomplete && formatJson(parsed) === formatJson(value);
 }
 
 /** The same text as the kind that QEMU asked for; undefined where it cannot be that. */

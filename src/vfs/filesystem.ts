@@ -262,6 +262,6 @@ function guardedLinks(): FileError {
 function notPossible(): FileError {
 	return new FileError(
 		"EPERM",
-		"objects and properties cannot be created, removed or renamed here",
+		"what is here cannot be created, removed or renamed, and its mode and owner are fixed",
 	);
 }
