@@ -62,9 +62,12 @@ async function permissionDenied(socket: string): Promise<string> {
 	const what = path === socket ? "it" : path;
 	const needed = path === socket ? 0o020 : 0o010;
 	const runAs = `run as ${user} ('sudo${user === "root" ? "" : ` -u ${user}`}')`;
+	const isOurs = stats.uid === process.getuid?.();
 	// Nobody should join the group of root.
-	const remedy =
-		stats.mode & needed && stats.gid !== 0
+	const isForGroup = stats.mode & needed && stats.gid !== 0;
+	const remedy = isOurs
+		? `'chmod u+rwx ${path}' opens it to you`
+		: isForGroup
 			? `join that group ('sudo usermod -aG ${group} USER', then log in again), or ${runAs}`
 			: runAs;
 	return `permission denied; ${what} belongs to user ${user} and group ${group}: ${remedy}`;
