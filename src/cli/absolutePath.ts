@@ -1,7 +1,7 @@
 /** Partial paths: QEMU takes `net0` for the one object whose path ends so. */
 import { type QomPath, rootPath } from "../qom/path.ts";
-import { isPattern, matchObjects } from "../qom/pattern.ts";
-import { NoMatchError } from "../qom/select.ts";
+import { isPattern } from "../qom/pattern.ts";
+import { selectObjects } from "../qom/select.ts";
 import type { QomSource } from "../qom/source.ts";
 import { walk } from "../qom/walk.ts";
 
@@ -30,10 +30,9 @@ export async function startPaths(
 	source: QomSource,
 	path: string,
 ): Promise<readonly QomPath[]> {
-	if (!isPattern(path)) return [await absolutePath(source, path)];
-	const found = await matchObjects(source, path);
-	if (found.length === 0) throw new NoMatchError(`${path}: no object matches`);
-	return found;
+	return isPattern(path)
+		? selectObjects(source, path)
+		: [await absolutePath(source, path)];
 }
 
 export async function objectsEndingIn(

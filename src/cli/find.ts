@@ -24,7 +24,7 @@ type TestMaker = (word: string, machine: Machine) => Promise<ObjectTest>;
 const tests: Readonly<Record<string, TestMaker>> = {
 	"-type": async (wanted, { session }) => {
 		const isOfType = await typeTest(session, wanted);
-		return ({ type }) => type !== undefined && isOfType(type);
+		return ({ type }) => isOfType(type);
 	},
 	"-name": async (pattern) => {
 		const matches = matcher(pattern);
@@ -32,7 +32,8 @@ const tests: Readonly<Record<string, TestMaker>> = {
 	},
 	"-prop": async (word, { qom }) => {
 		const [, name = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
-		return (object) => hasProperty(qom, object, name, value);
+		const isWanted = value === undefined ? undefined : valueTest(value);
+		return (object) => hasProperty(qom, object, name, isWanted);
 	},
 	"-link-to": async (target, { qom }) => {
 		const path = await absolutePath(qom, target);
@@ -124,17 +125,22 @@ function readWords(words: readonly string[]): Request {
 	};
 }
 
+type ValueTest = (value: Json) => boolean;
+
+function valueTest(wanted: string): ValueTest {
+	if (!isPattern(wanted)) return (value) => isMeant(wanted, value);
+	const matches = matcher(wanted);
+	return (value) => matches(formatValue(value));
+}
+
 async function hasProperty(
 	source: QomSource,
 	{ path, contents }: WalkedObject,
 	name: string,
-	wanted: string | undefined,
+	isWanted: ValueTest | undefined,
 ): Promise<boolean> {
 	const named = matchNames(contents.properties, name);
-	if (wanted === undefined) return named.length > 0;
-	const isWanted = isPattern(wanted)
-		? (value: Json) => matcher(wanted)(formatValue(value))
-		: (value: Json) => isMeant(wanted, value);
+	if (!isWanted) return named.length > 0;
 	for (const { name } of named) {
 		const value = await shownValue(source, path, name, contents);
 		if (value !== redacted && !(value instanceof QomError) && isWanted(value))

@@ -5,8 +5,7 @@ import { formatJson } from "../json.ts";
 import { contentsOf, objectTypeOf, shownProperties } from "../qom/contents.ts";
 import { objectDocument } from "../qom/objectDocument.ts";
 import { joinPath, type QomPath, rootPath } from "../qom/path.ts";
-import { matchObjects } from "../qom/pattern.ts";
-import { NoMatchError } from "../qom/select.ts";
+import { selectObjects } from "../qom/select.ts";
 import type {
 	Description,
 	ObjectContents,
@@ -29,12 +28,8 @@ export function runList(
 ): Promise<void> {
 	return withMachine(flags, async ({ qom }) => {
 		const objects: QomPath[] = [];
-		for (const path of paths.length > 0 ? paths : [rootPath]) {
-			const found = await matchObjects(qom, path);
-			if (found.length === 0)
-				throw new NoMatchError(`${path}: no object matches`);
-			objects.push(...found);
-		}
+		for (const path of paths.length > 0 ? paths : [rootPath])
+			objects.push(...(await selectObjects(qom, path)));
 		for (const [index, path] of objects.entries()) {
 			const contents = await contentsOf(qom, path);
 			if (flags.json) {

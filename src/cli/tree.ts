@@ -51,7 +51,7 @@ async function objectTest(
 ): Promise<ObjectTest> {
 	if (type === undefined) return () => true;
 	const isOfType = await typeTest(session, type);
-	return (object) => object.type !== undefined && isOfType(object.type);
+	return ({ type }) => isOfType(type);
 }
 
 async function document(

@@ -14,10 +14,13 @@ import { isPattern, matcher } from "../qom/pattern.ts";
 export async function typeTest(
 	session: QmpSession,
 	wanted: string,
-): Promise<(type: string) => boolean> {
-	if (isPattern(wanted)) return matcher(wanted);
+): Promise<(type: string | undefined) => boolean> {
+	if (isPattern(wanted)) {
+		const matches = matcher(wanted);
+		return (type) => type !== undefined && matches(type);
+	}
 	const types = await typeNames(session, { implements: wanted });
-	if (types.size > 0) return (type) => types.has(type);
+	if (types.size > 0) return (type) => type !== undefined && types.has(type);
 	const nearest = closest(wanted, [...(await typeNames(session, {}))]);
 	throw new UsageError(`no type '${wanted}'; did you mean '${nearest}'?`);
 }

@@ -100,6 +100,21 @@ function missesObject(error: QomError | NoMatchError): boolean {
 }
 
 /**
+ * All objects that a path or a pattern means; a path is taken as it is.
+ *
+ * @throws NoMatchError
+ */
+export async function selectObjects(
+	source: QomSource,
+	pattern: string,
+): Promise<readonly QomPath[]> {
+	const objects = await matchObjects(source, pattern);
+	if (objects.length === 0)
+		throw new NoMatchError(`${pattern}: no object matches`);
+	return objects;
+}
+
+/**
  * All properties that one reading means; children only where they are named.
  *
  * @throws QomError no such object; NoMatchError
@@ -109,10 +124,7 @@ export async function selectProperties(
 	{ object, property }: Reading,
 ): Promise<readonly SelectedProperty[]> {
 	const selected: SelectedProperty[] = [];
-	const objects = await matchObjects(source, object);
-	if (objects.length === 0)
-		throw new NoMatchError(`${object}: no object matches`);
-	for (const path of objects) {
+	for (const path of await selectObjects(source, object)) {
 		const contents = await contentsOf(source, path);
 		for (const info of matchNames(contents.properties, property))
 			if (info.name === property || parseType(info.type).kind !== "child")
