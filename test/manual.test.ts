@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { manualPages, visibleCommands } from "../scripts/manual.ts";
 import { createProgram, launcherNames } from "../src/cli/program.ts";
+import { manualPages, visibleCommands } from "../tools/manual.ts";
 import { examplesIn } from "./support/examples.ts";
 
 const project = new URL("..", import.meta.url).pathname;
@@ -182,7 +182,7 @@ describe("the manual", () => {
 				process.execPath,
 				[
 					"-e",
-					'import("./scripts/manual.ts").then(({ manualPages }) => console.log(JSON.stringify(manualPages())))',
+					'import("./tools/manual.ts").then(({ manualPages }) => console.log(JSON.stringify(manualPages())))',
 				],
 				{ cwd: project, env: { ...process.env, ...env }, encoding: "utf8" },
 			),

@@ -29,7 +29,7 @@ import {
 	expect,
 	it,
 } from "vitest";
-import { smallMachine } from "../../scripts/virtualMachine.ts";
+import { smallMachine } from "../../tools/virtualMachine.ts";
 import {
 	type Finished,
 	gone,

@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { typicalMachine } from "../../scripts/virtualMachine.ts";
+import { typicalMachine } from "../../tools/virtualMachine.ts";
 import {
 	CountingProxy,
 	type ProxiedRequest,

@@ -2,7 +2,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { smallMachine } from "../../scripts/virtualMachine.ts";
+import { smallMachine } from "../../tools/virtualMachine.ts";
 import {
 	ExampleShell,
 	examplesIn,

@@ -23,7 +23,7 @@ import {
 	machineDirectory,
 	startVirtualMachine,
 	type VirtualMachine,
-} from "../../scripts/virtualMachine.ts";
+} from "../../tools/virtualMachine.ts";
 import { type Attempt, FaultTally, socketsIn } from "../support/faultTally.ts";
 import { HostileServer } from "../support/hostileServer.ts";
 import { gone, lacksMount, run } from "../support/mounted.ts";

@@ -15,7 +15,7 @@ import {
 	machineDirectory,
 	startVirtualMachine,
 	type VirtualMachine,
-} from "../../scripts/virtualMachine.ts";
+} from "../../tools/virtualMachine.ts";
 import { lacksQemu } from "../support/mounted.ts";
 import { RawQmp } from "../support/rawQmp.ts";
 import { keys, lacksTerminal, Terminal } from "../support/terminal.ts";

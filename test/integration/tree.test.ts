@@ -8,7 +8,7 @@ import {
 	defaultQemu,
 	otherProgram,
 	smallMachine,
-} from "../../scripts/virtualMachine.ts";
+} from "../../tools/virtualMachine.ts";
 import {
 	lacksMount,
 	type Mounted,

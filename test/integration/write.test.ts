@@ -6,9 +6,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { smallMachine } from "../../scripts/virtualMachine.ts";
 import { parseJson } from "../../src/json.ts";
 import { formatValue, kindOfValue, parseValue } from "../../src/qom/codec.ts";
+import { smallMachine } from "../../tools/virtualMachine.ts";
 import {
 	CountingProxy,
 	type ProxiedRequest,

@@ -9,7 +9,7 @@ import {
 	machineDirectory,
 	startVirtualMachine,
 	type VirtualMachine,
-} from "../../scripts/virtualMachine.ts";
+} from "../../tools/virtualMachine.ts";
 import { run } from "./mounted.ts";
 
 const project = new URL("../..", import.meta.url).pathname;

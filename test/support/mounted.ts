@@ -11,7 +11,7 @@ import {
 	smallMachine,
 	startVirtualMachine,
 	type VirtualMachine,
-} from "../../scripts/virtualMachine.ts";
+} from "../../tools/virtualMachine.ts";
 
 export const qomfsBin = new URL("../../bin/qomfs.js", import.meta.url).pathname;
 

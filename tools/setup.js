@@ -21,13 +21,14 @@ export function setUp({ qemu }) {
 	return join(project, "node_modules", ".bin", "node");
 }
 
+/** @param {boolean} qemu */
 function installSystemPackages(qemu) {
 	const missing = [];
 	if (!onPath("fusermount3")) missing.push("fuse3");
 	if (qemu && !process.env.QOMFS_QEMU && !onPath("qemu-system-x86_64"))
 		missing.push("qemu-system-x86");
 	if (missing.length === 0) return;
-	const root = process.getuid() === 0;
+	const root = process.getuid?.() === 0;
 	const install = ["install", "-y", "--no-install-recommends", ...missing];
 	const byHand = `${root ? "" : "sudo "}apt-get ${install.join(" ")}`;
 	if (!onPath("apt-get")) {
@@ -57,12 +58,21 @@ function installNodePackages() {
 	writeFileSync(stamp, lock);
 }
 
+/**
+ * @param {string} command
+ * @param {string[]} args
+ */
 function run(command, args) {
 	if (tryRun(command, args)) return;
 	say(`'${command} ${args.join(" ")}' failed; its message is above`);
 	process.exit(1);
 }
 
+/**
+ * @param {string} command
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} env
+ */
 function tryRun(command, args, env = {}) {
 	const { status } = spawnSync(command, args, {
 		cwd: project,
@@ -73,6 +83,7 @@ function tryRun(command, args, env = {}) {
 	return status === 0;
 }
 
+/** @param {string} command */
 function onPath(command) {
 	const folders = `${process.env.PATH}${delimiter}/usr/sbin${delimiter}/sbin`;
 	return folders.split(delimiter).some((folder) => {
@@ -85,6 +96,7 @@ function onPath(command) {
 	});
 }
 
+/** @param {string} path */
 function read(path) {
 	try {
 		return readFileSync(path, "utf8");
@@ -93,6 +105,7 @@ function read(path) {
 	}
 }
 
+/** @param {string} text */
 function say(text) {
 	process.stderr.write(`qomfs set-up: ${text}\n`);
 }

@@ -1,6 +1,6 @@
 /**
  * A recorded machine behind a QMP socket, for where no QEMU can be had: whatever talks QMP
- * to it takes the same path as with a real one. `node scripts/recordedMachine.ts SOCKET`
+ * to it takes the same path as with a real one. `node tools/recordedMachine.ts SOCKET`
  * records a running machine into recorded-machine.json.
  */
 import { readFileSync, writeFileSync } from "node:fs";

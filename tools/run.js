@@ -1,5 +1,5 @@
 /**
- * Sets up what the project needs on this machine, then runs scripts/NAME.ts with the
+ * Sets up what the project needs on this machine, then runs tools/NAME.ts with the
  * project's own Node. Plain JavaScript without dependencies: it is the first thing that
  * runs in a fresh clone, on any Node from 20 on.
  */
@@ -12,7 +12,7 @@ const script = new URL(`${name}.ts`, import.meta.url).pathname;
 const child = spawn(node, [script, ...args], { stdio: "inherit" });
 // Ctrl-C reaches the child as well; it tidies up, and this process waits for that.
 process.on("SIGINT", () => {});
-for (const signal of ["SIGTERM", "SIGHUP"])
+for (const signal of /** @type {const} */ (["SIGTERM", "SIGHUP"]))
 	process.on(signal, () => child.kill(signal));
 child.on("exit", (status) => {
 	process.exitCode = status ?? 1;

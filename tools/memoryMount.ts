@@ -1,6 +1,6 @@
 /**
  * The benchmark's floor for the kernel's side: the tree of a machine, fetched once and then
- * served from memory by the bare binding. `node scripts/memoryMount.ts SOCKET MOUNTPOINT`
+ * served from memory by the bare binding. `node tools/memoryMount.ts SOCKET MOUNTPOINT`
  * prints `ready` when it is up.
  */
 import Fuse from "fuse-native";
