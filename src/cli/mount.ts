@@ -40,7 +40,8 @@ export async function runMount(
 		settings: parseMountOptions((flags.o ?? []).join(",")),
 	};
 	if (flags.backgroundChild) return announce(serveMount(request));
-	if (!flags.foreground && !flags.debug) return startInBackground();
+	if (!flags.foreground && !flags.debug)
+		return startInBackground(source, mountpoint, flags.o ?? []);
 	const served = await serveMount(request);
 	process.stderr.write(
 		`qomfs: ${served.title} is mounted on ${served.mountpoint}; Ctrl-C unmounts\n`,
@@ -62,7 +63,12 @@ export async function runFuse(
  */
 const smallHeap = ["--max-semi-space-size=2", "--heap-growing-percent=20"];
 
-async function startInBackground(): Promise<void> {
+/** The same mount in a child, which is told what was read here, however it was written. */
+async function startInBackground(
+	source: string,
+	mountpoint: string,
+	options: readonly string[],
+): Promise<void> {
 	const script = process.argv[1];
 	if (!script)
 		throw new UsageError("mounting in the background needs a script to start");
@@ -71,9 +77,9 @@ async function startInBackground(): Promise<void> {
 		[
 			...process.execArgv,
 			...smallHeap,
-			script,
-			"--background-child",
-			...process.argv.slice(2),
+			...[script, "mount", "--background-child"],
+			...options.flatMap((option) => ["-o", option]),
+			...["--", source, mountpoint],
 		],
 		{ detached: true, stdio: ["ignore", "ignore", "ignore", "ipc"] },
 	);

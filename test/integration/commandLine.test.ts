@@ -100,8 +100,24 @@ describe.skipIf(lacksMount)("qomfs", () => {
 			expect(await box.leftovers()).toEqual([]);
 		});
 
+		it.each([
+			["the word mount first", (args: string[]) => ["mount", ...args]],
+			["options first", (args: string[]) => ["-o", "ro", ...args]],
+			["options last", (args: string[]) => ["mount", ...args, "-o", "ro"]],
+			["--", (args: string[]) => ["mount", "-o", "ro", "--", ...args]],
+		])("goes to the background with %s", async (_name, words) => {
+			expect(await box.qomfs(words([vm.socket, box.mountpoint]))).toEqual(
+				silent,
+			);
+			expect((await cat("machine/type")).status).toBe(0);
+			expect(await box.qomfs(["umount", box.mountpoint])).toEqual(silent);
+			expect(await box.leftovers()).toEqual([]);
+		});
+
 		it("is ended by fusermount3 -u from outside", async () => {
-			await box.qomfs(["mount", vm.socket, box.mountpoint]);
+			expect(await box.qomfs(["mount", vm.socket, box.mountpoint])).toEqual(
+				silent,
+			);
 			await run("fusermount3", ["-u", box.mountpoint]);
 			expect(await box.leftovers()).toEqual([]);
 		});
