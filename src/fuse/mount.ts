@@ -280,8 +280,8 @@ function answer<Value, Answer = Value>(
 	callback: (error: number, value?: Answer) => void,
 	convert: (value: Value) => Answer = (value) => value as unknown as Answer,
 ): void {
-	outcome.then(
-		(value) => callback(0, convert(value)),
+	outcome.then(convert).then(
+		(value) => callback(0, value),
 		(error) => callback(failure(operation, path, error)),
 	);
 }

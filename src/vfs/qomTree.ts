@@ -162,12 +162,15 @@ export class QomTree {
 	}
 
 	#objectXattrs(path: QomPath): Xattrs {
-		return xattrs({
-			type: async () =>
-				(await this.#typeOf(path)) ??
-				formatValue(await this.#source.get(path, "type")),
-			path: async () => path,
-		});
+		return xattrs([
+			[
+				"type",
+				async () =>
+					(await this.#typeOf(path)) ??
+					formatValue(await this.#source.get(path, "type")),
+			],
+			["path", async () => path],
+		]);
 	}
 
 	#propertyXattrs(object: QomPath, { name, type }: PropertyInfo): Xattrs {
@@ -179,19 +182,25 @@ export class QomTree {
 			const described = await this.#source.describe(objectType, isDevice);
 			return described.get(name);
 		};
-		return xattrs({
-			type: async () => type,
-			path: async () => path,
-			description: async () => (await describe())?.description,
-			default: async () => {
-				const value = (await describe())?.defaultValue;
-				return value === undefined ? undefined : formatValue(value);
-			},
-			error: async () => {
-				const failure = this.#errors.last(path);
-				return failure && `${failure.errno}: ${failure.desc ?? "redacted"}`;
-			},
-		});
+		return xattrs([
+			["type", async () => type],
+			["path", async () => path],
+			["description", async () => (await describe())?.description],
+			[
+				"default",
+				async () => {
+					const value = (await describe())?.defaultValue;
+					return value === undefined ? undefined : formatValue(value);
+				},
+			],
+			[
+				"error",
+				async () => {
+					const failure = this.#errors.last(path);
+					return failure && `${failure.errno}: ${failure.desc ?? "redacted"}`;
+				},
+			],
+		]);
 	}
 
 	#attributes(kind: NodeKind, bits: number, size: number) {
@@ -230,20 +239,23 @@ function linkTarget(object: QomPath, value: Json): string {
 	return relativePath(object, value);
 }
 
-type XattrReaders = Record<string, () => Promise<string | undefined>>;
+type XattrReader = () => Promise<string | undefined>;
 
-/** Those that have a value exist. */
-function xattrs(readers: XattrReaders): Xattrs {
-	const get = async (name: string) => {
-		const read = name.startsWith(xattrPrefix)
-			? readers[name.slice(xattrPrefix.length)]
-			: undefined;
-		return read?.();
-	};
+/**
+ * Those that have a value exist. A Map, because the names come from outside, and a plain object
+ * knows some of its own.
+ */
+function xattrs(
+	readers: readonly (readonly [name: string, read: XattrReader])[],
+): Xattrs {
+	const byName = new Map(
+		readers.map(([name, read]) => [xattrPrefix + name, read]),
+	);
+	const get = async (name: string) => byName.get(name)?.();
 	return {
 		get,
 		names: async () => {
-			const names = Object.keys(readers).map((name) => xattrPrefix + name);
+			const names = [...byName.keys()];
 			const values = await Promise.all(names.map(get));
 			return names.filter((_name, index) => values[index] !== undefined);
 		},
