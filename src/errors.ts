@@ -73,37 +73,50 @@ export type Refusal =
 	| "out of range"
 	| "busy"
 	| "no value"
+	/** qomfs does not ask QEMU, because it would harm the machine. */
+	| "guarded"
 	| "other";
 
-/** QEMU refused something about one object or property. `desc` is its own text. */
-export class QomError extends QomfsError {
-	readonly refusal: Refusal;
-	/** What QEMU asked for instead, when it refused a value's JSON kind: `boolean`, `uint64`... */
-	readonly expected: string | undefined;
+/** What a {@link QomError} is about. */
+export interface QomSubject {
 	/** Of the object. */
 	readonly path: string;
 	/** Undefined where the object itself was asked for. */
-	readonly property: string | undefined;
-	readonly class: ErrorClass;
+	readonly property?: string | undefined;
+}
+
+/** Why something was refused, in the words of whoever did. */
+export interface RefusalDetails {
 	readonly desc: string;
+	/** QEMU's error class; undefined where QEMU was not asked. */
+	readonly class?: ErrorClass | undefined;
+	/** What QEMU asked for instead, when it refused a value's JSON kind: `boolean`, `uint64`... */
+	readonly expected?: string | undefined;
+	readonly cause?: unknown;
+}
+
+/** Something about one object or property was refused: by QEMU, or by what stands in its place. */
+export class QomError extends QomfsError {
+	readonly refusal: Refusal;
+	readonly path: string;
+	readonly property: string | undefined;
+	readonly desc: string;
+	readonly class: ErrorClass | undefined;
+	readonly expected: string | undefined;
 
 	constructor(
 		refusal: Refusal,
-		expected: string | undefined,
-		subject: { readonly path: string; readonly property?: string | undefined },
-		cause: CommandError,
+		{ path, property }: QomSubject,
+		{ desc, class: errorClass, expected, cause }: RefusalDetails,
 	) {
-		const { path, property } = subject;
-		super(
-			`${property === undefined ? path : `${path}.${property}`}: ${cause.desc}`,
-			{ cause },
-		);
+		const subject = property === undefined ? path : `${path}.${property}`;
+		super(`${subject}: ${desc}`, cause === undefined ? undefined : { cause });
 		this.refusal = refusal;
-		this.expected = expected;
 		this.path = path;
 		this.property = property;
-		this.class = cause.class;
-		this.desc = cause.desc;
+		this.desc = desc;
+		this.class = errorClass;
+		this.expected = expected;
 	}
 }
 

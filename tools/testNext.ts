@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { findQemuNext, installArm } from "./qemuNext.ts";
 
-const smoke = ["tree", "budgets", "write", "tools", "qmp"];
+const smoke = ["tree", "budgets", "write", "tools", "qmp", "deadlyRead"];
 
 const args = process.argv.slice(2);
 const tests = args.includes("--smoke")
@@ -18,7 +18,7 @@ if (typeof qemu === "string") {
 	console.log("0 passed, 0 failed, 0 skipped");
 	if (process.env.QOMFS_REQUIRE?.includes("qemu-next")) process.exitCode = 1;
 } else {
-	if (qemu.root && !args.includes("--smoke")) installArm(qemu.root);
+	if (qemu.root) installArm(qemu.root);
 	const { status } = spawnSync(
 		process.execPath,
 		[

@@ -1,6 +1,6 @@
 /** Puts the rooms together: connection, source, cache, trees, file system, kernel. */
 import { CachedSource } from "../cache/cachedSource.ts";
-import { CommandError, MountError, type QomfsError } from "../errors.ts";
+import { MountError, type QomfsError } from "../errors.ts";
 import { type Departure, type MountHandle, mount } from "../fuse/mount.ts";
 import { prepareMountpoint } from "../fuse/mountpoint.ts";
 import { formatJson, type Json } from "../json.ts";
@@ -155,7 +155,7 @@ class MountedMachine {
 
 	async #connected(session: QmpSession): Promise<void> {
 		await this.#live.probe(session);
-		this.#type = await machineType(session);
+		this.#type = (await this.#live.machineType(session)) ?? null;
 		this.#version = session.greeting.version;
 		this.#cached.forgetAll();
 		this.#policy.forgetMachine();
@@ -195,19 +195,6 @@ class MountedMachine {
 		return this.#version
 			? `${this.#type ?? "a machine"} of QEMU ${versionText(this.#version)}`
 			: `whatever comes to ${formatAddress(this.#address)}`;
-	}
-}
-
-/** `pc-q35-7.2-machine`; null where there is no machine yet (`--preconfig`). */
-async function machineType(session: QmpSession): Promise<Json> {
-	try {
-		return await session.execute("qom-get", {
-			path: "/machine",
-			property: "type",
-		});
-	} catch (error) {
-		if (error instanceof CommandError) return null;
-		throw error;
 	}
 }
 

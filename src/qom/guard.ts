@@ -1,4 +1,7 @@
-/** Which properties are dangerous to write, and which values are not for everybody's eyes. */
+/**
+ * Which properties are dangerous to write or even to read, and which values are not for
+ * everybody's eyes.
+ */
 import type { QomPath } from "./path.ts";
 import { parseType } from "./types.ts";
 
@@ -27,6 +30,44 @@ export function guardReason(
 	if (isMonitor(object, objectType))
 		return "it belongs to a monitor; writing it can cut the session";
 	return dangerous.get(property);
+}
+
+/** A read that has ended QEMU. */
+interface DeadlyRead {
+	/** Of the machine; all that is known so far are properties of machines. */
+	readonly type: RegExp;
+	readonly property: string;
+	readonly reason: string;
+}
+
+const deadlyReads: readonly DeadlyRead[] = [
+	{
+		// Arm's alone: elsewhere it is called virt-machine. Seen on 11.1 with a virtio-iommu,
+		// which the getter does not know (hw/arm/virt.c, virt_get_iommu: g_assert_not_reached).
+		type: /^virt-\d+\.\d+-machine$/,
+		property: "iommu",
+		reason: "QEMU aborts when it is read on a machine with a virtio-iommu",
+	},
+];
+
+/** Whether an object of this type has a property that must not be read. */
+export function hasDeadlyRead(objectType: string): boolean {
+	return deadlyReads.some(({ type }) => type.test(objectType));
+}
+
+/** Whether a property of this name is deadly to read in any type. */
+export function isEverDeadly(property: string): boolean {
+	return deadlyReads.some((read) => read.property === property);
+}
+
+/** Why a property must not be read; undefined if it may. */
+export function deadlyReadReason(
+	objectType: string,
+	property: string,
+): string | undefined {
+	return deadlyReads.find(
+		(read) => read.property === property && read.type.test(objectType),
+	)?.reason;
 }
 
 /** A monitor changed under its client answers in another form, or not at all. */

@@ -1,8 +1,13 @@
 /** The object tree of a running machine, over QMP. Source: qapi/qom.json. */
 import { CommandError, ProtocolError, QomError } from "../errors.ts";
 import { isObject, type Json, type JsonObject } from "../json.ts";
-import { isSecret } from "./guard.ts";
-import type { QomPath } from "./path.ts";
+import {
+	deadlyReadReason,
+	hasDeadlyRead,
+	isEverDeadly,
+	isSecret,
+} from "./guard.ts";
+import { joinPath, type QomPath } from "./path.ts";
 import { refusalOf } from "./refusal.ts";
 import {
 	type QmpExecutor,
@@ -15,6 +20,7 @@ import type {
 	PropertyInfo,
 	QomSource,
 } from "./source.ts";
+import { parseType } from "./types.ts";
 
 /** Describing these aborts QEMU: 7.2 on x86, 11.1 on riscv64. */
 const deadlyTypes: ReadonlySet<string> = new Set([
@@ -31,6 +37,10 @@ const deadlyTypes: ReadonlySet<string> = new Set([
 export class LiveSource implements QomSource {
 	readonly #queue: RequestQueue;
 	#givesValues = false;
+	/** Undefined while it is not known: there may be no machine yet (`--preconfig`). */
+	#machineType: string | undefined;
+	/** On a machine that a read can end: the types of the objects that were listed. */
+	readonly #childTypes = new Map<QomPath, string>();
 
 	constructor(qmp: QmpExecutor) {
 		this.#queue = new RequestQueue(qmp);
@@ -47,6 +57,8 @@ export class LiveSource implements QomSource {
 	 * @param qmp the session that is asked
 	 */
 	async probe(qmp: QmpExecutor): Promise<void> {
+		this.#machineType = undefined;
+		this.#childTypes.clear();
 		try {
 			await qmp.execute("qom-list-get", { paths: [] });
 			this.#givesValues = true;
@@ -54,6 +66,19 @@ export class LiveSource implements QomSource {
 			if (!(error instanceof CommandError)) throw error;
 			this.#givesValues = false;
 		}
+	}
+
+	/**
+	 * The type of the machine, `pc-q35-7.2-machine`; undefined where there is none yet.
+	 * Asked once.
+	 *
+	 * @param qmp who is asked
+	 */
+	async machineType(
+		qmp: QmpExecutor = this.#queue,
+	): Promise<string | undefined> {
+		this.#machineType ??= await typeOf(qmp, "/machine");
+		return this.#machineType;
 	}
 
 	async list(path: QomPath): Promise<readonly PropertyInfo[]> {
@@ -65,7 +90,23 @@ export class LiveSource implements QomSource {
 	async contents(
 		paths: readonly QomPath[],
 	): Promise<ReadonlyMap<QomPath, ObjectContents | QomError>> {
-		if (this.givesValues) return this.#bulkContents(paths);
+		if (!this.givesValues) return this.#listings(paths);
+		// `qom-list-get` calls every getter of an object, those that end QEMU among them.
+		const deadly = await this.#deadlyAmong(paths);
+		const harmless = paths.filter((path) => !deadly.has(path));
+		const found = new Map([
+			...(await this.#bulkContents(harmless)),
+			...(await this.#listings([...deadly])),
+		]);
+		if (this.#machineType && hasDeadlyRead(this.#machineType))
+			for (const [path, object] of found) this.#noteChildren(path, object);
+		return found;
+	}
+
+	/** Without values. */
+	async #listings(
+		paths: readonly QomPath[],
+	): Promise<ReadonlyMap<QomPath, ObjectContents | QomError>> {
 		const found = new Map<QomPath, ObjectContents | QomError>();
 		for (const path of paths) {
 			const result = await this.list(path).catch(asResult);
@@ -77,6 +118,34 @@ export class LiveSource implements QomSource {
 			);
 		}
 		return found;
+	}
+
+	/**
+	 * Objects that must not be read as a whole. On most machines there are none; where there can
+	 * be, a path that was not listed as a child may lead to one through a link, and is asked.
+	 */
+	async #deadlyAmong(paths: readonly QomPath[]): Promise<ReadonlySet<QomPath>> {
+		const machineType = await this.machineType();
+		if (machineType !== undefined && !hasDeadlyRead(machineType))
+			return new Set();
+		const types = await Promise.all(
+			paths.map(
+				async (path) =>
+					this.#childTypes.get(path) ?? (await typeOf(this.#queue, path)),
+			),
+		);
+		return new Set(
+			paths.filter((_path, index) => hasDeadlyRead(types[index] ?? "")),
+		);
+	}
+
+	#noteChildren(path: QomPath, object: ObjectContents | QomError): void {
+		if (object instanceof QomError) return;
+		for (const { name, type } of object.properties) {
+			const child = parseType(type);
+			if (child.kind === "child")
+				this.#childTypes.set(joinPath(path, name), child.type);
+		}
 	}
 
 	/** One path that is gone fails the whole command, so it is left out and the rest asked again. */
@@ -115,7 +184,19 @@ export class LiveSource implements QomSource {
 		return reply.map(objectContents);
 	}
 
-	get(path: QomPath, property: string): Promise<Json> {
+	async get(path: QomPath, property: string): Promise<Json> {
+		if (isEverDeadly(property)) {
+			const reason = deadlyReadReason(
+				(await typeOf(this.#queue, path)) ?? "",
+				property,
+			);
+			if (reason)
+				throw new QomError(
+					"guarded",
+					{ path, property },
+					{ desc: `never read: ${reason}` },
+				);
+		}
 		return this.#execute("qom-get", { path, property });
 	}
 
@@ -156,6 +237,20 @@ export class LiveSource implements QomSource {
 				? refusalOf(error, path, property)
 				: error;
 		}
+	}
+}
+
+/** Of an object; undefined for one that is not there. */
+async function typeOf(
+	qmp: QmpExecutor,
+	path: QomPath,
+): Promise<string | undefined> {
+	try {
+		const type = await qmp.execute("qom-get", { path, property: "type" });
+		return typeof type === "string" ? type : undefined;
+	} catch (error) {
+		if (error instanceof CommandError) return undefined;
+		throw error;
 	}
 }
 

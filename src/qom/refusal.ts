@@ -51,9 +51,13 @@ export function refusalOf(
 ): QomError {
 	return new QomError(
 		classify(cause, path),
-		expectedIn(cause.desc),
 		{ path, property },
-		cause,
+		{
+			desc: cause.desc,
+			class: cause.class,
+			expected: expectedIn(cause.desc),
+			cause,
+		},
 	);
 }
 

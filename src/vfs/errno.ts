@@ -21,6 +21,7 @@ const byRefusal: Record<Refusal, ErrnoName> = {
 	"out of range": "ERANGE",
 	busy: "EBUSY",
 	"no value": "ENODATA",
+	guarded: "EPERM",
 	other: "EIO",
 };
 

@@ -35,7 +35,7 @@ export class ErrorLog {
 			time: new Date().toISOString(),
 			operation,
 			path,
-			class: error instanceof QomError ? error.class : null,
+			class: (error instanceof QomError && error.class) || null,
 			desc: isSecret ? null : description(error),
 			errno: errnoName(error),
 			...(isSecret && { redacted: true }),

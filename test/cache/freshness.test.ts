@@ -197,7 +197,7 @@ interface Write {
 
 function refusal(): QomError {
 	const cause = new CommandError("qom-get", "GenericError", "not readable");
-	return new QomError("not readable", undefined, { path: "/" }, cause);
+	return new QomError("not readable", { path: "/" }, cause);
 }
 
 function infos(path: string): PropertyInfo[] {

@@ -13,7 +13,7 @@ import type {
 
 function refused(refusal: "no such object" | "not readable"): QomError {
 	const cause = new CommandError("qom-list-get", "DeviceNotFound", refusal);
-	return new QomError(refusal, undefined, { path: "/" }, cause);
+	return new QomError(refusal, { path: "/" }, cause);
 }
 
 /** A tree in memory. Every value tells when it was read; answers wait while `held` is set. */

@@ -219,7 +219,7 @@ export class FakeMachine implements QomSource {
 			: `Property '${property}' not found`;
 		const cause = new CommandError("qom-get", "GenericError", desc);
 		const refusal = entry ? "no value" : "no such property";
-		throw new QomError(refusal, undefined, { path, property }, cause);
+		throw new QomError(refusal, { path, property }, cause);
 	}
 
 	peek(path: string, property: string): Promise<Json> {
@@ -244,5 +244,5 @@ export class FakeMachine implements QomSource {
 function noSuchObject(path: string): QomError {
 	const desc = `Device '${path}' not found`;
 	const cause = new CommandError("qom-list", "DeviceNotFound", desc);
-	return new QomError("no such object", undefined, { path }, cause);
+	return new QomError("no such object", { path }, cause);
 }
