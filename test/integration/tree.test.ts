@@ -102,6 +102,8 @@ describe.skipIf(lacksMount).each(cases)(
 				if ("return" in reply)
 					values.set(childPath(object, name), reply.return);
 			}
+			// Never read by qomfs: with a virtio-iommu it would end QEMU.
+			if (!isX86) values.delete("/machine/iommu");
 		});
 
 		afterAll(async () => {
@@ -206,7 +208,9 @@ describe.skipIf(lacksMount).each(cases)(
 				expect(stdout).toBe("0\n");
 				const { status, stderr } = await mounted.sh(`cat '${path}'`);
 				expect(status).toBe(1);
-				expect(stderr).toMatch(/Permission denied|No data available/);
+				expect(stderr).toMatch(
+					/Permission denied|No data available|Operation not permitted/,
+				);
 			}
 			if (isX86) expect(unreadable().length).toBeGreaterThan(0);
 		});
