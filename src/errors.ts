@@ -3,16 +3,19 @@
  * what failed, on what, and what to do. Anything else that is thrown is a bug.
  *
  *   QomfsError
- *   ├── UsageError         the command line is wrong
- *   ├── MountError         the kernel or the mount point refused
+ *   ├── UsageError         a command line is wrong
+ *   ├── AddressError       a text is no address of a monitor
+ *   ├── ValueError         a text is no value of the kind that it has to be
+ *   ├── MountError         the kernel or the mount point refuses
  *   ├── ConnectError       nobody answers there
  *   │   ├── BusyError      another client holds the monitor
  *   │   └── ProtocolError  whoever answers does not speak QMP
  *   ├── DisconnectedError  the connection broke or was closed
  *   ├── TimeoutError       no answer in time
  *   ├── CommandError       QMP's {class, desc}
- *   ├── QomError           QEMU refused something about an object or property
- *   └── FileError          the file system refused, by its own rules
+ *   ├── QomError           something about an object or a property is refused
+ *   ├── NoMatchError       a pattern fits nothing
+ *   └── FileError          the file system refuses, by its own rules
  */
 
 export class QomfsError extends Error {
@@ -21,19 +24,46 @@ export class QomfsError extends Error {
 	}
 }
 
+/** Raised by commands alone, before anything is done. */
 export class UsageError extends QomfsError {}
 
+/** Raised when a source is named, before anything is connected. */
+export class AddressError extends QomfsError {}
+
+/** Raised before a value is sent: by the codec, and for the target of a link. */
+export class ValueError extends QomfsError {
+	/** Whether it is of the right kind, but too large or negative. */
+	readonly isOutOfRange: boolean;
+
+	constructor(
+		message: string,
+		{ isOutOfRange = false }: { readonly isOutOfRange?: boolean } = {},
+	) {
+		super(message);
+		this.isOutOfRange = isOutOfRange;
+	}
+}
+
+/** Raised while mounting and unmounting, and when a mount ends for lack of its machine. */
 export class MountError extends QomfsError {}
 
+/** Raised while connecting. Once there is a session it is a DisconnectedError that ends it. */
 export class ConnectError extends QomfsError {}
 
+/** Raised while connecting to a monitor that serves somebody else: QEMU serves one at a time. */
 export class BusyError extends ConnectError {}
 
+/** Raised while connecting, and later when a message is no QMP; that ends the session. */
 export class ProtocolError extends ConnectError {}
 
+/** Raised by whatever is under way when a session ends, and by all that is asked without one. */
 export class DisconnectedError extends QomfsError {}
 
+/** Raised when a host, a monitor or a command does not answer in time; the command may still take effect. */
 export class TimeoutError extends QomfsError {}
+
+/** Raised when nothing fits a pattern that a user has written. */
+export class NoMatchError extends QomfsError {}
 
 /**
  * The classes that the QMP specification names. QEMU may invent others, which are
@@ -48,7 +78,7 @@ export type ErrorClass =
 	| "KVMMissingCap"
 	| (string & {});
 
-/** A command that QEMU answered with an error (qmp-spec: "Error response"). */
+/** Raised when QEMU answers a command with an error (qmp-spec: "Error response"). */
 export class CommandError extends QomfsError {
 	readonly command: string;
 	readonly class: ErrorClass;
@@ -95,7 +125,10 @@ export interface RefusalDetails {
 	readonly cause?: unknown;
 }
 
-/** Something about one object or property was refused: by QEMU, or by what stands in its place. */
+/**
+ * Raised when something about one object or property is refused: by QEMU, by what stands in its
+ * place (a snapshot), or by qomfs where asking would harm the machine.
+ */
 export class QomError extends QomfsError {
 	readonly refusal: Refusal;
 	readonly path: string;
@@ -134,6 +167,7 @@ export type FileErrorCode =
 	| "EBADF"
 	| "EIO";
 
+/** Raised by the file system's own rules, without asking QEMU. */
 export class FileError extends QomfsError {
 	readonly code: FileErrorCode;
 

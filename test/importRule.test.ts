@@ -63,7 +63,12 @@ const rules: readonly {
 	{
 		room: "machine",
 		files: /^machine\//,
-		allowed: [leaves, /^(machine|qmp|qom|cache|vfs|fuse)\//],
+		allowed: [leaves, /^(machine|qmp|qom|cache)\//],
+	},
+	{
+		room: "mount",
+		files: /^mount\//,
+		allowed: [leaves, /^(mount|machine|qmp|vfs|fuse)\//],
 	},
 	{ room: "cli and index.ts", files: /^(cli\/|index\.ts$)/, allowed: [/./] },
 ];

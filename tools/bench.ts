@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { parseAddress } from "../src/qmp/address.ts";
+import { RequestQueue } from "../src/qmp/requestQueue.ts";
 import { connectSession, type QmpSession } from "../src/qmp/session.ts";
 import { LiveSource } from "../src/qom/live.ts";
 import { joinPath, type QomPath, rootPath } from "../src/qom/path.ts";
@@ -276,7 +277,7 @@ async function withMachine(
 		const session = await connectSession(parseAddress(vm.secondSocket), {
 			connectTimeoutMs: 30_000,
 		});
-		const source = new LiveSource(session);
+		const source = new LiveSource(new RequestQueue(session));
 		await source.probe(session);
 		const mounted = new BenchMount(path);
 		await measure({ vm, session, source, mounted, memoryPath });

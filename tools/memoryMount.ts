@@ -6,6 +6,7 @@
 import Fuse from "fuse-native";
 import { formatJson, type Json } from "../src/json.ts";
 import { parseAddress } from "../src/qmp/address.ts";
+import { RequestQueue } from "../src/qmp/requestQueue.ts";
 import { connectSession } from "../src/qmp/session.ts";
 import { LiveSource } from "../src/qom/live.ts";
 import { joinPath, relativePath } from "../src/qom/path.ts";
@@ -76,7 +77,7 @@ process.once("SIGTERM", () =>
 
 async function load(address: string): Promise<Map<string, MemoryNode>> {
 	const session = await connectSession(parseAddress(address));
-	const source = new LiveSource(session);
+	const source = new LiveSource(new RequestQueue(session));
 	await source.probe(session);
 	const found = new Map<string, MemoryNode>();
 	const text = (value: Json) =>

@@ -13,6 +13,7 @@ import {
 } from "../src/json.ts";
 import { parseAddress } from "../src/qmp/address.ts";
 import { MessageSplitter } from "../src/qmp/messageSplitter.ts";
+import { RequestQueue } from "../src/qmp/requestQueue.ts";
 import { connectSession } from "../src/qmp/session.ts";
 import { LiveSource } from "../src/qom/live.ts";
 import { joinPath, rootPath } from "../src/qom/path.ts";
@@ -96,7 +97,7 @@ function refuse(desc: string, errorClass = "GenericError"): Json {
 
 async function record(address: string): Promise<Recording> {
 	const session = await connectSession(parseAddress(address));
-	const source = new LiveSource(session);
+	const source = new LiveSource(new RequestQueue(session));
 	const objects: Record<string, RecordedObject> = {};
 	const walk = async (path: string) => {
 		const object: RecordedObject = {};

@@ -8,15 +8,17 @@
 import { QomError, QomfsError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { log } from "../log.ts";
-import { joinPath, type QomPath, rootPath, splitPath } from "../qom/path.ts";
+import { joinPath, type QomPath } from "../qom/path.ts";
 import type {
 	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	QomView,
+	TypeInfo,
 } from "../qom/source.ts";
-import { parseType } from "../qom/types.ts";
-import { isWithin, Sweep } from "./sweep.ts";
+import { type Listing, Listings } from "./listings.ts";
+import { ReadAhead } from "./readAhead.ts";
 import { type StoredValue, ValueStore } from "./valueStore.ts";
 
 export interface CacheOptions {
@@ -39,33 +41,13 @@ interface Fetch {
 	readonly overtaken: Set<QomPath>;
 }
 
-interface Listing {
-	readonly properties: Promise<readonly PropertyInfo[]>;
-	/** Paths of the children; undefined while QEMU has not answered. */
-	children: readonly QomPath[] | undefined;
-	/** Counted from the request, for the answer may be as old as that; Infinity while it is awaited. */
-	expiresMs: number;
-}
-
-/** Enough for the sweep of a large machine; beyond it the oldest go first. */
-const maxListings = 10_000;
-
-/**
- * How many directories a sweep is read ahead of. More would make QEMU stall for longer;
- * with values, which go stale, fewer.
- */
-const aheadListing = 32;
-const aheadReading = 8;
-/** Where each is a command of its own: enough to keep QEMU busy, and little to ask in vain. */
-const aheadAlone = 4;
-
-export class CachedSource implements QomSource {
+export class CachedSource implements QomView {
 	readonly #source: QomSource;
 	readonly #options: CacheOptions;
 	readonly #now: () => number;
-	readonly #listings = new Map<QomPath, Listing>();
+	readonly #listings: Listings;
 	readonly #values: ValueStore;
-	readonly #sweep: Sweep;
+	readonly #readAhead: ReadAhead;
 	readonly #descriptions = new Map<
 		string,
 		Promise<ReadonlyMap<string, Description>>
@@ -76,10 +58,6 @@ export class CachedSource implements QomSource {
 	readonly #peeking = new Map<string, Promise<Json>>();
 	/** Raised by every write: what was asked for before it is not kept after it. */
 	#generation = 0;
-	/** Objects fetched ahead of the sweep, which it has not reached yet. */
-	#awaited: readonly QomPath[] = [];
-	/** Whether the sweep has read a value since its last directory. */
-	#sweepReads = false;
 	#hits = 0;
 	#misses = 0;
 
@@ -87,35 +65,55 @@ export class CachedSource implements QomSource {
 		this.#source = source;
 		this.#options = options;
 		this.#now = options.now ?? (() => performance.now());
+		this.#listings = new Listings(options.listTtlMs, this.#now);
 		this.#values = new ValueStore(options.valueTtlMs);
-		this.#sweep = new Sweep(options.valueTtlMs);
+		this.#readAhead = new ReadAhead(
+			options.valueTtlMs,
+			this.#listings,
+			this.#values,
+		);
 	}
 
 	get givesValues(): boolean {
 		return this.#source.givesValues;
 	}
 
+	get isWritable(): boolean {
+		return this.#source.isWritable;
+	}
+
 	get counters(): CacheCounters {
 		return { hits: this.#hits, misses: this.#misses };
 	}
 
-	async list(path: QomPath, wholly = false): Promise<readonly PropertyInfo[]> {
-		const isSwept = wholly && this.#options.valueTtlMs > 0;
-		if (isSwept) this.#enter(path);
-		const kept = this.#freshListing(path);
-		if (kept) this.#hits++;
-		else {
-			this.#misses++;
-			// A failure is the listing's own, and awaited there.
-			this.#fetch(path, isSwept ? this.#unlistedAhead() : []).catch(() => {});
-		}
-		const { properties } = kept ?? (this.#listings.get(path) as Listing);
-		if (isSwept && !this.givesValues)
+	async list(path: QomPath): Promise<readonly PropertyInfo[]> {
+		return this.#listing(path, []).properties;
+	}
+
+	async sweep(path: QomPath): Promise<readonly PropertyInfo[]> {
+		if (this.#options.valueTtlMs === 0) return this.list(path);
+		this.#readAhead.enter(path, this.#now());
+		const others = this.#listings.fresh(path) ? [] : this.#readAhead.unlisted();
+		const { properties } = this.#listing(path, others);
+		if (!this.givesValues)
 			properties.then(
 				() => this.#listAhead(),
 				() => {},
 			);
 		return properties;
+	}
+
+	/** @param others to fetch with it, if it has to be fetched and they cost no command more */
+	#listing(path: QomPath, others: readonly QomPath[]): Listing {
+		const kept = this.#listings.fresh(path);
+		if (kept) {
+			this.#hits++;
+			return kept;
+		}
+		this.#misses++;
+		// A failure is the listing's own, and awaited there.
+		this.#fetch(path, others).catch(() => {});
+		return this.#listings.latest(path) as Listing;
 	}
 
 	async get(path: QomPath, property: string): Promise<Json> {
@@ -147,14 +145,19 @@ export class CachedSource implements QomSource {
 		}
 	}
 
+	known(path: QomPath, property: string): Json | QomError | undefined {
+		return this.#values.look(path, property, this.#now())?.value;
+	}
+
+	types(base?: string): Promise<readonly TypeInfo[]> {
+		return this.#source.types(base);
+	}
+
 	/** A type does not change while the machine runs. */
-	describe(
-		type: string,
-		isDevice: boolean,
-	): Promise<ReadonlyMap<string, Description>> {
+	describe(type: string): Promise<ReadonlyMap<string, Description>> {
 		const kept = this.#descriptions.get(type);
 		if (kept) return kept;
-		const descriptions = this.#source.describe(type, isDevice);
+		const descriptions = this.#source.describe(type);
 		this.#descriptions.set(type, descriptions);
 		descriptions.catch(() => this.#descriptions.delete(type));
 		return descriptions;
@@ -162,10 +165,7 @@ export class CachedSource implements QomSource {
 
 	/** An object is gone, with all below it. */
 	forgetObject(path: QomPath): void {
-		const [parent] = splitPath(path);
-		for (const listed of this.#listings.keys())
-			if (listed === parent || isWithin(listed, path))
-				this.#listings.delete(listed);
+		this.#listings.forget(path);
 		this.#forgetValues();
 	}
 
@@ -194,14 +194,14 @@ export class CachedSource implements QomSource {
 			return unwrap(kept.value);
 		}
 		const nowMs = this.#now();
-		this.#sweepGoesOn(nowMs);
+		this.#readAhead.goesOn(nowMs);
 		const isNeighbour = this.#values.noteUse(path, property, nowMs);
 		const underWay = handedOut ? undefined : this.#peeking.get(key);
 		if (underWay) return underWay;
 		this.#misses++;
 		// One that did not come along with its neighbours has to be asked for by itself.
 		if (isNeighbour && this.#readsAhead && !kept) {
-			await this.#fetch(path, this.#unreadAhead());
+			await this.#fetch(path, this.#readAhead.unread(this.#now()));
 			// Another reader may have been quicker, or a write came in between.
 			const fetched = this.#kept(path, property, handedOut);
 			if (fetched?.value !== undefined) return unwrap(fetched.value);
@@ -247,77 +247,14 @@ export class CachedSource implements QomSource {
 		const kept = handedOut
 			? this.#values.take(path, property, nowMs)
 			: this.#values.peek(path, property, nowMs);
-		if (kept) this.#sweepGoesOn(nowMs);
+		if (kept) this.#readAhead.goesOn(nowMs);
 		return kept;
-	}
-
-	#sweepGoesOn(nowMs: number): void {
-		this.#sweepReads = true;
-		this.#sweep.keepAlive(nowMs);
-		this.#values.keepAlive(this.#awaited, nowMs);
-	}
-
-	/** A directory is read; the sweep, if it is one, has left the one before. */
-	#enter(path: QomPath): void {
-		const nowMs = this.#now();
-		const left = this.#sweep.current;
-		this.#sweep.visit(path, nowMs);
-		if (left !== undefined && left !== path) this.#values.drop(left);
-		this.#awaited = this.#sweep.isRecognised
-			? this.#awaited.filter((awaited) => awaited !== path)
-			: [];
-		this.#values.keepAlive(this.#awaited, nowMs);
-		this.#values.noteUse(path, undefined, nowMs);
-	}
-
-	/** Directories that a sweep will come to and whose listing is not fresh. */
-	#unlistedAhead(): QomPath[] {
-		const most = this.#sweepReads ? aheadReading : aheadListing;
-		this.#sweepReads = false;
-		return this.#ahead(most, (path) => !this.#freshListing(path));
-	}
-
-	/** Directories that a sweep will come to and whose values are not there. */
-	#unreadAhead(): QomPath[] {
-		const nowMs = this.#now();
-		return this.#ahead(aheadReading, (path) => !this.#values.has(path, nowMs));
-	}
-
-	#ahead(most: number, isWanted: (path: QomPath) => boolean): QomPath[] {
-		const found: QomPath[] = [];
-		for (const path of this.#comingUp()) {
-			if (found.length >= most) break;
-			if (isWanted(path)) found.push(path);
-		}
-		return found;
 	}
 
 	/** One listing is one command: the next are asked for while the sweep is busy with this one. */
 	#listAhead(): void {
-		let lead = 0;
-		for (const path of this.#comingUp()) {
-			if (lead++ >= aheadAlone) break;
-			if (!this.#freshListing(path)) this.#fetchListing(path).catch(() => {});
-		}
-	}
-
-	/** The directories that a sweep has before it, in its order, as far as they are known. */
-	*#comingUp(): Generator<QomPath> {
-		const { current, root } = this.#sweep;
-		if (current === undefined || !this.#sweep.isRecognised) return;
-		for (let path = current; ; [path] = splitPath(path)) {
-			for (const child of this.#freshListing(path)?.children ?? [])
-				yield* this.#unvisited(child);
-			if (path === root || path === rootPath) return;
-		}
-	}
-
-	/** A directory and those below it; what was visited is done, or on the way to where the sweep is. */
-	*#unvisited(path: QomPath): Generator<QomPath> {
-		if (this.#sweep.hasVisited(path)) return;
-		yield path;
-		for (const child of this.#freshListing(path)?.children ?? [])
-			yield* this.#unvisited(child);
+		for (const path of this.#readAhead.unlistedSoon())
+			this.#fetchListing(path).catch(() => {});
 	}
 
 	/** Fetches an object, and others with it if that costs no command more. */
@@ -331,7 +268,7 @@ export class CachedSource implements QomSource {
 		const generation = this.#generation;
 		const reply = this.#source.contents(paths);
 		const listings = paths.map((path) =>
-			this.#addListing(path, propertiesOf(path, reply), sentMs),
+			this.#listings.add(path, propertiesOf(path, reply), sentMs),
 		);
 		const overtaken = new Set<QomPath>();
 		const done = reply
@@ -345,9 +282,7 @@ export class CachedSource implements QomSource {
 					);
 					this.#values.put(path, values, sentMs, this.#now());
 				}
-				this.#awaited = [...this.#awaited, ...paths.slice(1)].slice(
-					-aheadListing,
-				);
+				this.#readAhead.noteFetched(paths.slice(1));
 			})
 			.finally(() => {
 				for (const path of paths)
@@ -362,41 +297,7 @@ export class CachedSource implements QomSource {
 	async #fetchListing(path: QomPath): Promise<void> {
 		log.cache("list %s", path);
 		const sentMs = this.#now();
-		await this.#addListing(path, this.#source.list(path), sentMs).properties;
-	}
-
-	#addListing(
-		path: QomPath,
-		properties: Promise<readonly PropertyInfo[]>,
-		sentMs: number,
-	): Listing {
-		const listing: Listing = {
-			properties,
-			children: undefined,
-			expiresMs: Number.POSITIVE_INFINITY,
-		};
-		this.#listings.delete(path);
-		this.#listings.set(path, listing);
-		for (const [oldest, { expiresMs }] of this.#listings) {
-			if (expiresMs > sentMs && this.#listings.size <= maxListings) break;
-			this.#listings.delete(oldest);
-		}
-		properties.then(
-			(properties) => {
-				listing.expiresMs = sentMs + this.#options.listTtlMs;
-				listing.children = childrenOf(path, properties);
-			},
-			() => {
-				// An error is never kept.
-				if (this.#listings.get(path) === listing) this.#listings.delete(path);
-			},
-		);
-		return listing;
-	}
-
-	#freshListing(path: QomPath): Listing | undefined {
-		const listing = this.#listings.get(path);
-		return listing && listing.expiresMs > this.#now() ? listing : undefined;
+		await this.#listings.add(path, this.#source.list(path), sentMs).properties;
 	}
 
 	#forgetValues(): void {
@@ -424,13 +325,4 @@ async function propertiesOf(
 	const object = (await reply).get(path);
 	if (object && "properties" in object) return object.properties;
 	throw object ?? new QomfsError(`${path}: QEMU gave no answer`);
-}
-
-function childrenOf(
-	path: QomPath,
-	properties: readonly PropertyInfo[],
-): QomPath[] {
-	return properties
-		.filter(({ type }) => parseType(type).kind === "child")
-		.map(({ name }) => joinPath(path, name));
 }

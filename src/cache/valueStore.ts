@@ -49,18 +49,28 @@ export class ValueStore {
 			stored.values.set(property, { value, fetchedMs });
 	}
 
-	/** A look at a value that stays; undefined where nothing was fetched. */
+	/** A look at a value that does not count as its use; undefined where nothing was fetched. */
+	look(
+		object: QomPath,
+		property: string,
+		nowMs: number,
+	): StoredValue | undefined {
+		const entry = this.#inUse(object, nowMs)?.values.get(property);
+		return entry && nowMs - entry.fetchedMs < maxAgeMs ? entry : undefined;
+	}
+
+	/** A look at a value that stays. */
 	peek(
 		object: QomPath,
 		property: string,
 		nowMs: number,
 	): StoredValue | undefined {
-		const stored = this.#inUse(object, nowMs);
-		const entry = stored?.values.get(property);
-		if (!stored || !entry || nowMs - entry.fetchedMs >= maxAgeMs)
-			return undefined;
-		stored.usedMs = nowMs;
-		stored.usedProperty = property;
+		const entry = this.look(object, property, nowMs);
+		const stored = entry && this.#objects.get(object);
+		if (stored) {
+			stored.usedMs = nowMs;
+			stored.usedProperty = property;
+		}
 		return entry;
 	}
 

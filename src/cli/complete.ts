@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { mountType, readMounts } from "../fuse/mountTable.ts";
 import { log } from "../log.ts";
-import { connect, type Machine } from "../machine/connect.ts";
+import { connect, type Machine } from "../machine/machine.ts";
 import { parseType } from "../qom/types.ts";
 import { fetchSchema } from "./exec.ts";
 import { takesWord, testNames } from "./find.ts";
@@ -11,7 +11,6 @@ import { mountOptionNames } from "./mountOptions.ts";
 import { print } from "./output.ts";
 import { commandOf, createProgram } from "./program.ts";
 import { completeQmp } from "./shell/qmpCompletion.ts";
-import { typeNames } from "./typeTest.ts";
 
 /** @param line up to the cursor */
 export async function runComplete(shell: string, line: string): Promise<void> {
@@ -146,9 +145,9 @@ async function optionValues(
 		}
 		case "--type":
 		case "-type":
-			return asked(place, async ({ session }) => [
-				...(await typeNames(session, {})),
-			]);
+			return asked(place, async ({ source }) =>
+				(await source.types()).map(({ name }) => name),
+			);
 		case "-link-to":
 			return asked(place, (machine) => objectNames(machine, current));
 		default:
@@ -181,7 +180,7 @@ async function argumentValues(
 		case "events":
 			return asked(
 				place,
-				async ({ session }) => (await fetchSchema(session)).eventNames,
+				async (machine) => (await fetchSchema(machine)).eventNames,
 			);
 		default:
 			return undefined;
@@ -215,14 +214,14 @@ const idPlaces = ["/machine/peripheral", "/objects", "/chardevs"];
 
 /** Objects in the one that is typed so far, each with a slash to go on; else ids. */
 async function objectNames(
-	{ qom }: Machine,
+	{ source }: Machine,
 	current: string,
 ): Promise<readonly string[]> {
 	const before = current.slice(0, current.lastIndexOf("/") + 1);
 	const places = before ? [before] : idPlaces;
 	const names = await Promise.all(
 		places.map(async (place) => {
-			const entries = await qom.list(withoutSlash(place)).catch(() => []);
+			const entries = await source.list(withoutSlash(place)).catch(() => []);
 			return entries
 				.filter(({ type }) => parseType(type).kind === "child")
 				.map(({ name }) => `${before}${name}${before ? "/" : ""}`);
@@ -242,7 +241,9 @@ async function propertyWords(
 			? []
 			: await propertyNames(machine, current);
 	if (object === undefined) return whole;
-	const entries = await machine.qom.list(withoutSlash(object)).catch(() => []);
+	const entries = await machine.source
+		.list(withoutSlash(object))
+		.catch(() => []);
 	return [...whole, ...entries.map((entry) => entry.name)];
 }
 
@@ -259,7 +260,7 @@ async function propertyNames(
 	if (separator < 0)
 		return objects.map((id) => (id.endsWith("/") ? id : `${id}.`));
 	const before = current.slice(0, separator + 1);
-	const entries = await machine.qom
+	const entries = await machine.source
 		.list(withoutSlash(before.slice(0, -1) || "/"))
 		.catch(() => []);
 	return [
@@ -272,13 +273,13 @@ async function propertyNames(
 
 /** A QMP command, its arguments and their values. */
 async function requestWords(
-	{ session }: Machine,
+	machine: Machine,
 	{ words, current }: Place,
 ): Promise<readonly string[]> {
 	const [found, replaced] = await completeQmp(
 		{
-			schema: () => fetchSchema(session),
-			execute: (command, args) => session.execute(command, args),
+			schema: () => fetchSchema(machine),
+			execute: (command, args) => machine.execute(command, args),
 		},
 		[...words, current].join(" "),
 		false,

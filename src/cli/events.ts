@@ -1,8 +1,7 @@
 /** `qomfs events`: follows what QEMU announces. */
 import { TimeoutError, UsageError } from "../errors.ts";
 import { formatJson } from "../json.ts";
-import { parseAddress } from "../qmp/address.ts";
-import { connectSession } from "../qmp/session.ts";
+import { connect } from "../machine/machine.ts";
 import { matcher } from "../qom/pattern.ts";
 import { monitorOf } from "./openMachine.ts";
 import { forTerminal, print } from "./output.ts";
@@ -24,23 +23,22 @@ export async function runEvents(
 ): Promise<void> {
 	if (count === 0) throw new UsageError("--count has to be more than 0");
 	const matchers = names.map((name) => matcher(name.toUpperCase()));
-	const session = await connectSession(
-		parseAddress(monitorOf(socket === undefined ? {} : { socket })),
+	await using machine = await connect(
+		monitorOf(socket === undefined ? {} : { socket }),
+		{ hasObjects: false },
 	);
 	let seen = 0;
-	const enough = new Promise<void>((resolve) => {
-		session.onEvent(({ name, message }) => {
+	const enough = Promise.withResolvers<void>();
+	machine.subscribe({
+		onEvent: ({ name, message }) => {
 			if (seen === count) return;
 			if (matchers.length > 0 && !matchers.some((matches) => matches(name)))
 				return;
 			print(forTerminal(formatJson(message)));
-			if (++seen === count) resolve();
-		});
+			if (++seen === count) enough.resolve();
+		},
+		onLost: enough.reject,
 	});
-	const lost = session.ended.then((reason) => {
-		throw reason;
-	});
-	lost.catch(() => {}); // closing it is no loss
 	let timer: NodeJS.Timeout | undefined;
 	const timeUp = new Promise<void>((resolve, reject) => {
 		if (timeout === undefined) return;
@@ -55,9 +53,8 @@ export async function runEvents(
 		}, timeout * 1000);
 	});
 	try {
-		await Promise.race([enough, lost, timeUp]);
+		await Promise.race([enough.promise, timeUp]);
 	} finally {
 		clearTimeout(timer);
-		await session.close();
 	}
 }

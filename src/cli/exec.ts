@@ -2,10 +2,9 @@
 import type { Command } from "commander";
 import { CommandError, UsageError } from "../errors.ts";
 import { formatJson, type Json } from "../json.ts";
-import { parseAddress } from "../qmp/address.ts";
+import { connect, type Machine } from "../machine/machine.ts";
 import type { Pair } from "../qmp/literal.ts";
 import type { QmpSchema } from "../qmp/schema.ts";
-import { connectSession, type QmpSession } from "../qmp/session.ts";
 import { flatten } from "./flatten.ts";
 import type { MachineFlags } from "./openMachine.ts";
 import { forTerminal, print } from "./output.ts";
@@ -62,10 +61,10 @@ export async function runExec(
 		throw new UsageError(
 			"no monitor is named; give --path=SOCKET or -s SOCKET, or set QMP_SOCKET or QMP_PATH",
 		);
-	await withSession(monitor, flags, async (session) => {
-		const schemaOf = schemaSource(session);
+	await withMonitor(monitor, flags, async (machine) => {
+		const schemaOf = schemaSource(machine);
 		const execute = async (each: QmpRequest) =>
-			show(await executeOn(session, each, schemaOf), flags);
+			show(await executeOn(machine, each, schemaOf), flags);
 		if (request) return execute(request);
 		const { readCommands } = await import("./stdinCommands.ts");
 		for await (const text of readCommands(process.stdin)) {
@@ -76,12 +75,12 @@ export async function runExec(
 }
 
 function executeOn(
-	session: QmpSession,
+	machine: Machine,
 	request: QmpRequest,
 	schemaOf: SchemaSource,
 ): Promise<Json> {
 	return executeRequest(request, schemaOf, (command, args) =>
-		session.execute(command, args, {
+		machine.execute(command, args, {
 			secret: args !== undefined && holdsSecret(formatJson(args)),
 		}),
 	);
@@ -146,8 +145,8 @@ async function printHelp(
 	const pairs: readonly Pair[] = words
 		.filter((word) => word.includes("="))
 		.map(readPair);
-	await withSession(monitor, flags, async (session) => {
-		const schema = await fetchSchema(session);
+	await withMonitor(monitor, flags, async (machine) => {
+		const schema = await fetchSchema(machine);
 		process.stdout.write(
 			commandHelp(
 				schema,
@@ -166,32 +165,29 @@ function nameOf(definition: Command): string {
 	return [...(parent ? [parent.name()] : []), definition.name()].join(" ");
 }
 
-async function withSession(
+async function withMonitor(
 	monitor: string,
 	{ timeout = 10 }: ExecFlags,
-	act: (session: QmpSession) => Promise<void>,
+	act: (machine: Machine) => Promise<void>,
 ): Promise<void> {
-	const session = await connectSession(parseAddress(monitor), {
+	await using machine = await connect(monitor, {
 		timeoutMs: timeout * 1000,
+		hasObjects: false,
 	});
-	try {
-		await act(session);
-	} finally {
-		await session.close();
-	}
+	await act(machine);
 }
 
 /** Asks QEMU for its schema: 200 kB, for which it needs some 50 ms. */
-export async function fetchSchema(session: QmpSession): Promise<QmpSchema> {
+export async function fetchSchema(machine: Machine): Promise<QmpSchema> {
 	const { readSchema } = await import("../qmp/schema.ts");
-	return readSchema(await session.execute("query-qmp-schema"));
+	return readSchema(await machine.execute("query-qmp-schema"));
 }
 
 /** Asks once, where it is wanted; a QEMU that has none leaves all to guessing. */
-function schemaSource(session: QmpSession): SchemaSource {
+function schemaSource(machine: Machine): SchemaSource {
 	let schema: Promise<QmpSchema | undefined> | undefined;
 	return () => {
-		schema ??= fetchSchema(session).catch((error) => {
+		schema ??= fetchSchema(machine).catch((error) => {
 			if (error instanceof CommandError) return undefined;
 			throw error;
 		});

@@ -1,5 +1,6 @@
 /** Exit statuses, the same for every command. */
 import {
+	AddressError,
 	BusyError,
 	ConnectError,
 	DisconnectedError,
@@ -31,7 +32,8 @@ export class ClassifiedError extends QomfsError {
 
 export function statusOf(error: unknown): ExitStatus {
 	if (error instanceof ClassifiedError) return error.status;
-	if (error instanceof UsageError) return exitStatus.usage;
+	if (error instanceof UsageError || error instanceof AddressError)
+		return exitStatus.usage;
 	if (error instanceof BusyError) return exitStatus.busy;
 	if (error instanceof ConnectError || error instanceof DisconnectedError)
 		return exitStatus.cannotConnect;

@@ -1,15 +1,15 @@
 /** `qomfs find`: objects by type, name, property or link, with find(1)'s way of asking. */
 import { QomError, UsageError } from "../errors.ts";
 import type { Json } from "../json.ts";
-import type { Machine } from "../machine/connect.ts";
+import type { Machine } from "../machine/machine.ts";
 import { formatValue } from "../qom/codec.ts";
 import { propertyValue, redacted, shownValue } from "../qom/contents.ts";
 import { rootPath, splitPath } from "../qom/path.ts";
 import { isPattern, matcher, matchNames } from "../qom/pattern.ts";
-import { isMeant } from "../qom/setText.ts";
 import type { QomSource } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import { type WalkedObject, walk } from "../qom/walk.ts";
+import { isMeant } from "../qom/write.ts";
 import { absolutePath, startPaths } from "./absolutePath.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
 import { forTerminal } from "./output.ts";
@@ -22,23 +22,23 @@ type ObjectTest = (object: WalkedObject) => boolean | Promise<boolean>;
 type TestMaker = (word: string, machine: Machine) => Promise<ObjectTest>;
 
 const tests: Readonly<Record<string, TestMaker>> = {
-	"-type": async (wanted, { session }) => {
-		const isOfType = await typeTest(session, wanted);
+	"-type": async (wanted, { source }) => {
+		const isOfType = await typeTest(source, wanted);
 		return ({ type }) => isOfType(type);
 	},
 	"-name": async (pattern) => {
 		const matches = matcher(pattern);
 		return ({ path }) => matches(splitPath(path)[1]);
 	},
-	"-prop": async (word, { qom }) => {
+	"-prop": async (word, { source }) => {
 		const [, name = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
 		const isWanted = value === undefined ? undefined : valueTest(value);
-		return (object) => hasProperty(qom, object, name, isWanted);
+		return (object) => hasProperty(source, object, name, isWanted);
 	},
-	"-link-to": async (target, { qom }) => {
-		const path = await absolutePath(qom, target);
-		await qom.list(path); // nothing links to what is not there
-		return (object) => hasLinkTo(qom, object, path);
+	"-link-to": async (target, { source }) => {
+		const path = await absolutePath(source, target);
+		await source.list(path); // nothing links to what is not there
+		return (object) => hasLinkTo(source, object, path);
 	},
 };
 
@@ -74,8 +74,8 @@ export function runFind(
 		const all: ObjectTest[] = [];
 		for (const { make, word } of tests) all.push(await make(word, machine));
 		for (const start of starts)
-			for (const path of await startPaths(machine.qom, start))
-				for await (const object of walk(machine.qom, path, maxDepth))
+			for (const path of await startPaths(machine.source, start))
+				for await (const object of walk(machine.source, path, maxDepth))
 					if (await passes(object, all))
 						process.stdout.write(forTerminal(object.path) + end);
 	});

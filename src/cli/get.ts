@@ -17,8 +17,8 @@ import {
 	readingsOf,
 	selectProperties,
 } from "../qom/select.ts";
-import { isMeant } from "../qom/setText.ts";
 import type { QomSource } from "../qom/source.ts";
+import { isMeant } from "../qom/write.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
 import { forTerminal, oneLineValue, print } from "./output.ts";
 
@@ -39,18 +39,18 @@ export function runGet(
 	words: readonly string[],
 	flags: GetFlags,
 ): Promise<void> {
-	return withMachine(flags, async ({ qom }) => {
-		const wanted = await readingsWanted(qom, words);
+	return withMachine(flags, async ({ source }) => {
+		const wanted = await readingsWanted(source, words);
 		const isOne = wanted.length === 1 && !words.some(isPattern);
 		const show = (seen: Seen) => print(forTerminal(shown(seen, isOne, flags)));
 		const isFollowed = flags.watch !== undefined || flags.until !== undefined;
 		const followed: Seen[] = [];
 		for (const readings of wanted)
-			for (const seen of await see(qom, readings)) {
+			for (const seen of await see(source, readings)) {
 				if (!isFollowed || flags.watch !== undefined) show(seen);
 				if (isFollowed) followed.push(seen);
 			}
-		if (isFollowed) await follow(qom, followed, flags, show);
+		if (isFollowed) await follow(source, followed, flags, show);
 	});
 }
 

@@ -1,6 +1,6 @@
 /** `qom-list`: the properties of objects. */
 import columnify from "columnify";
-import { CommandError } from "../errors.ts";
+import { QomError } from "../errors.ts";
 import { formatJson } from "../json.ts";
 import { contentsOf, objectTypeOf, shownProperties } from "../qom/contents.ts";
 import { objectDocument } from "../qom/objectDocument.ts";
@@ -26,20 +26,20 @@ export function runList(
 	paths: readonly string[],
 	flags: ListFlags,
 ): Promise<void> {
-	return withMachine(flags, async ({ qom }) => {
+	return withMachine(flags, async ({ source }) => {
 		const objects: QomPath[] = [];
 		for (const path of paths.length > 0 ? paths : [rootPath])
-			objects.push(...(await selectObjects(qom, path)));
+			objects.push(...(await selectObjects(source, path)));
 		for (const [index, path] of objects.entries()) {
-			const contents = await contentsOf(qom, path);
+			const contents = await contentsOf(source, path);
 			if (flags.json) {
-				const document = await objectDocument(qom, path, contents);
+				const document = await objectDocument(source, path, contents);
 				print(forTerminal(formatJson(document)));
 				continue;
 			}
 			if (objects.length > 1)
 				print(`${index > 0 ? "\n" : ""}${forTerminal(path)}:`);
-			if (flags.long) print(forTerminal(await table(qom, path, contents)));
+			if (flags.long) print(forTerminal(await table(source, path, contents)));
 			else for (const info of contents.properties) print(entryName(info));
 		}
 	});
@@ -54,7 +54,7 @@ function entryName({ name, type }: PropertyInfo): string {
 
 /** A listing does without, where QEMU cannot describe a type. */
 function noDescriptions(error: unknown): ReadonlyMap<string, Description> {
-	if (error instanceof CommandError) return new Map();
+	if (error instanceof QomError) return new Map();
 	throw error;
 }
 
@@ -67,9 +67,8 @@ async function table(
 	for await (const { name, value } of shownProperties(source, path, contents))
 		values.set(name, oneLineValue(value));
 	const objectType = await objectTypeOf(source, path, contents);
-	const isDevice = contents.properties.some(({ name }) => name === "realized");
 	const described: ReadonlyMap<string, Description> = objectType
-		? await source.describe(objectType, isDevice).catch(noDescriptions)
+		? await source.describe(objectType).catch(noDescriptions)
 		: new Map();
 	return columnify(
 		contents.properties.map(({ name, type }) => ({

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { MountError, UsageError } from "../errors.ts";
 import { log, showEverything } from "../log.ts";
-import { type ServedMount, serveMount } from "../machine/serveMount.ts";
+import { type Mounted, serveMount } from "../mount/serveMount.ts";
 import { absoluteAddress, parseAddress } from "../qmp/address.ts";
 import { ClassifiedError, type ExitStatus, statusOf } from "./exitStatus.ts";
 import { oneLine } from "./message.ts";
@@ -108,7 +108,7 @@ function readiness(child: ChildProcess): Promise<Readiness> {
 	});
 }
 
-async function announce(mounting: Promise<ServedMount>): Promise<void> {
+async function announce(mounting: Promise<Mounted>): Promise<void> {
 	// Whoever waits for us may be gone before we are up: then nobody wants this mount.
 	const orphaned = () => process.exit(1);
 	process.once("disconnect", orphaned);
@@ -117,7 +117,7 @@ async function announce(mounting: Promise<ServedMount>): Promise<void> {
 			process.off("disconnect", orphaned);
 			process.send?.(readiness, () => resolve());
 		});
-	let served: ServedMount;
+	let served: Mounted;
 	try {
 		served = await mounting;
 	} catch (error) {
@@ -132,7 +132,7 @@ async function announce(mounting: Promise<ServedMount>): Promise<void> {
 	return untilUnmounted(served);
 }
 
-async function untilUnmounted(served: ServedMount): Promise<void> {
+async function untilUnmounted(served: Mounted): Promise<void> {
 	const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 	const stop = async () => {
 		if ((await served.unmount()) === "detached")

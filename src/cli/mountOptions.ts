@@ -1,10 +1,7 @@
 /** `-o` options: names after mount.fuse3(8) and sshfs(1), a few of our own. */
 import { closest, distance } from "fastest-levenshtein";
 import { UsageError } from "../errors.ts";
-import {
-	defaultMountSettings,
-	type MountSettings,
-} from "../machine/mountSettings.ts";
+import { defaultMountSettings, type MountSettings } from "../mount/settings.ts";
 
 interface Definition {
 	readonly help: string;

@@ -1,6 +1,6 @@
 /** The machine that a one-shot command asks. */
 import { QomError, UsageError } from "../errors.ts";
-import { connect, type Machine } from "../machine/connect.ts";
+import { connect, type Machine } from "../machine/machine.ts";
 
 /** What all commands that ask a machine take. */
 export interface MachineFlags {
@@ -25,7 +25,7 @@ export async function withMachine(
 	} catch (error) {
 		if (!(error instanceof QomError)) throw error;
 		const { withNearest } = await import("./nearest.ts");
-		throw await withNearest(machine.qom, error);
+		throw await withNearest(machine.source, error);
 	} finally {
 		await machine.close();
 	}

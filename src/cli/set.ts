@@ -1,20 +1,23 @@
 /** `qom-set`: sets properties from what a user would naturally write. */
-import { FileError, QomError, QomfsError, UsageError } from "../errors.ts";
-import { incomplete, kindOfType, kindOfValue } from "../qom/codec.ts";
-import { propertyValue } from "../qom/contents.ts";
-import { guardReason } from "../qom/guard.ts";
+import {
+	NoMatchError,
+	QomError,
+	QomfsError,
+	UsageError,
+	ValueError,
+} from "../errors.ts";
+import { incomplete, kindOfValue } from "../qom/codec.ts";
+import { objectTypeOf, propertyValue } from "../qom/contents.ts";
 import { isPattern } from "../qom/pattern.ts";
 import {
 	firstKnown,
-	NoMatchError,
 	type Reading,
 	readingsOf,
 	type SelectedProperty,
 	selectProperties,
 } from "../qom/select.ts";
-import { setText } from "../qom/setText.ts";
 import type { QomSource } from "../qom/source.ts";
-import { parseType } from "../qom/types.ts";
+import { write } from "../qom/write.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
 import { print } from "./output.ts";
 
@@ -31,11 +34,11 @@ export function runSet(
 	flags: SetFlags,
 ): Promise<void> {
 	const [readings, text] = readWords(words);
-	return withMachine(flags, async ({ qom }) => {
+	return withMachine(flags, async ({ source }) => {
 		for (const property of await firstKnown(readings, (reading) =>
-			select(qom, reading),
+			select(source, reading),
 		)) {
-			await setProperty(qom, property, text, flags);
+			await setProperty(source, property, text, flags);
 			print("{}"); // what QEMU returns, and its own tool prints
 		}
 	});
@@ -76,36 +79,22 @@ async function setProperty(
 	text: string,
 	{ unsafeWrites }: SetFlags,
 ): Promise<void> {
-	const { name, type } = info;
-	const subject = `${object}.${name}`;
-	const objectType = contents.values.get("type");
-	const reason = guardReason(
-		object,
-		typeof objectType === "string" ? objectType : undefined,
-		name,
-		type,
-	);
-	if (reason && !unsafeWrites)
-		throw new QomfsError(
-			`${subject} is guarded: ${reason}; --unsafe-writes sets it all the same`,
-		);
-	const current = await propertyValue(source, object, name, contents);
-	const kind =
-		(current instanceof QomError ? undefined : kindOfValue(current)) ??
-		kindOfType(type);
-	const isCleared = parseType(type).kind === "link" && text === unsetLink;
+	const current = await propertyValue(source, object, info.name, contents);
 	try {
-		const set = await setText(
-			{ text: isCleared ? "" : text, kind, type },
-			(value) => source.set(object, name, value),
-		);
-		if (set === incomplete)
-			throw new FileError("EINVAL", "the JSON is not complete");
+		const set = await write(source, {
+			object,
+			info,
+			text,
+			kind: current instanceof QomError ? undefined : kindOfValue(current),
+			isUnsafe: unsafeWrites === true,
+			unsafeHint: "--unsafe-writes sets it all the same",
+			objectType: await objectTypeOf(source, object, contents),
+		});
+		if (set === incomplete) throw new ValueError("the JSON is not complete");
 	} catch (error) {
-		if (!(error instanceof FileError)) throw error;
-		throw new QomfsError(`${subject}: ${error.message}`, { cause: error });
+		if (!(error instanceof ValueError)) throw error;
+		throw new QomfsError(`${object}.${info.name}: ${error.message}`, {
+			cause: error,
+		});
 	}
 }
-
-/** An unset link, as the mount shows it. */
-const unsetLink = "(unset)";

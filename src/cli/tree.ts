@@ -1,7 +1,6 @@
 /** `qom-tree`: objects and what is below them, listed or drawn. */
 import treeify from "object-treeify";
 import { formatJson } from "../json.ts";
-import type { QmpSession } from "../qmp/session.ts";
 import { shownProperties } from "../qom/contents.ts";
 import { objectDocument } from "../qom/objectDocument.ts";
 import { splitPath } from "../qom/path.ts";
@@ -28,16 +27,16 @@ export function runTree(path: string, flags: TreeFlags): Promise<void> {
 		flags.draw ??
 		flags.values ??
 		(process.stdout.isTTY && !flags.list && !flags.json);
-	return withMachine(flags, async ({ qom, session }) => {
-		const isWanted = await objectTest(session, flags.type);
-		for (const start of await startPaths(qom, path)) {
-			const objects = walk(qom, start, flags.depth);
-			if (isDrawn) await draw(qom, objects, isWanted, flags);
+	return withMachine(flags, async ({ source }) => {
+		const isWanted = await objectTest(source, flags.type);
+		for (const start of await startPaths(source, path)) {
+			const objects = walk(source, start, flags.depth);
+			if (isDrawn) await draw(source, objects, isWanted, flags);
 			else
 				for await (const object of objects) {
 					if (!isWanted(object)) continue;
-					if (flags.json) await document(qom, object);
-					else await list(qom, object);
+					if (flags.json) await document(source, object);
+					else await list(source, object);
 				}
 		}
 	});
@@ -46,11 +45,11 @@ export function runTree(path: string, flags: TreeFlags): Promise<void> {
 type ObjectTest = (object: WalkedObject) => boolean;
 
 async function objectTest(
-	session: QmpSession,
+	source: QomSource,
 	type: string | undefined,
 ): Promise<ObjectTest> {
 	if (type === undefined) return () => true;
-	const isOfType = await typeTest(session, type);
+	const isOfType = await typeTest(source, type);
 	return ({ type }) => isOfType(type);
 }
 

@@ -1,9 +1,8 @@
 /** Whether an object is of a type, or of one derived from it. */
 import { closest } from "fastest-levenshtein";
 import { UsageError } from "../errors.ts";
-import { isObject, type Json } from "../json.ts";
-import type { QmpSession } from "../qmp/session.ts";
 import { isPattern, matcher } from "../qom/pattern.ts";
+import type { QomSource } from "../qom/source.ts";
 
 /**
  * A test for type names: a pattern looks at the name itself, a name also takes all that
@@ -12,31 +11,17 @@ import { isPattern, matcher } from "../qom/pattern.ts";
  * @throws UsageError QEMU knows no such type
  */
 export async function typeTest(
-	session: QmpSession,
+	source: QomSource,
 	wanted: string,
 ): Promise<(type: string | undefined) => boolean> {
 	if (isPattern(wanted)) {
 		const matches = matcher(wanted);
 		return (type) => type !== undefined && matches(type);
 	}
-	const types = await typeNames(session, { implements: wanted });
+	const names = async (base?: string) =>
+		(await source.types(base)).map(({ name }) => name);
+	const types = new Set(await names(wanted));
 	if (types.size > 0) return (type) => type !== undefined && types.has(type);
-	const nearest = closest(wanted, [...(await typeNames(session, {}))]);
+	const nearest = closest(wanted, await names());
 	throw new UsageError(`no type '${wanted}'; did you mean '${nearest}'?`);
-}
-
-/** Names of all types, or of those that are of one. Source: qapi/qom.json @qom-list-types. */
-export async function typeNames(
-	session: QmpSession,
-	args: { implements?: string },
-): Promise<ReadonlySet<string>> {
-	const reply: Json = await session.execute("qom-list-types", {
-		...args,
-		abstract: true,
-	});
-	return new Set(
-		(Array.isArray(reply) ? reply : [])
-			.filter(isObject)
-			.map(({ name }) => String(name)),
-	);
 }

@@ -1,6 +1,6 @@
 /** One text that a user has typed, as the value that its type in the schema wants. */
 import { closest, distance } from "fastest-levenshtein";
-import { FileError, UsageError } from "../errors.ts";
+import { UsageError, ValueError } from "../errors.ts";
 import { isObject, type Json } from "../json.ts";
 import { readDocument, readLiteral, unquote } from "../qmp/literal.ts";
 import { describeType, type EnumType, type SchemaType } from "../qmp/schema.ts";
@@ -80,7 +80,7 @@ export function scalarOf(
 		const value = parseValue(text, kind, type);
 		return value === text || typeof value === "symbol" ? undefined : value;
 	} catch (error) {
-		if (!(error instanceof FileError)) throw error;
+		if (!(error instanceof ValueError)) throw error;
 		throw new UsageError(`'${key}': ${error.message}`, { cause: error });
 	}
 }

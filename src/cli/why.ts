@@ -4,7 +4,7 @@ import { readFile, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { MountError } from "../errors.ts";
 import { mountType, readMounts } from "../fuse/mountTable.ts";
-import type { Failure } from "../vfs/errorLog.ts";
+import type { Failure } from "../vfs/control/errorLog.ts";
 
 /** @throws MountError the file is in no mount of ours, or nothing failed */
 export async function runWhy(path: string): Promise<void> {

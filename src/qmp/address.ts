@@ -1,6 +1,6 @@
 /** Where a monitor listens, and how users write it. */
 import { resolve } from "node:path";
-import { UsageError } from "../errors.ts";
+import { AddressError } from "../errors.ts";
 
 export type Address =
 	| { readonly kind: "unix"; readonly path: string }
@@ -11,11 +11,11 @@ export type Address =
  *
  * A text with a slash is always a path, as in QEMU's own tools, and so is one without a colon.
  *
- * @throws UsageError when it is none of them
+ * @throws AddressError when it is none of them
  */
 export function parseAddress(text: string): Address {
 	if (typeof text !== "string")
-		throw new UsageError("no monitor is named; give its address as a string");
+		throw new AddressError("no monitor is named; give its address as a string");
 	if (text.startsWith("unix:")) return unixAddress(text.slice(5), text);
 	if (text.startsWith("tcp:")) return tcpAddress(text.slice(4), text);
 	if (text.includes("/") || !text.includes(":")) return unixAddress(text, text);
@@ -64,9 +64,9 @@ const maxSocketPathBytes = 107;
 
 function unixAddress(path: string, text: string): Address {
 	if (path === "")
-		throw new UsageError(`'${text}' names no socket; write unix:PATH`);
+		throw new AddressError(`'${text}' names no socket; write unix:PATH`);
 	if (Buffer.byteLength(path) > maxSocketPathBytes)
-		throw new UsageError(
+		throw new AddressError(
 			`socket path of ${Buffer.byteLength(path)} bytes is longer than the ${maxSocketPathBytes} that the kernel allows; reach it through a symlink to its directory`,
 		);
 	return { kind: "unix", path };
@@ -76,7 +76,7 @@ function tcpAddress(hostPort: string, text: string): Address {
 	const match = /^(?:\[([^\]]+)\]|([^:[\]/]*)):(\d{1,5})$/.exec(hostPort);
 	const port = Number(match?.[3]);
 	if (!match || port < 1 || port > 65535)
-		throw new UsageError(
+		throw new AddressError(
 			`'${text}' is not a monitor's address; write /path/to/qmp.sock or HOST:PORT`,
 		);
 	return { kind: "tcp", host: match[1] ?? (match[2] || "localhost"), port };

@@ -12,37 +12,38 @@ import type { CommandOptions, QmpSession, SessionCounters } from "./session.ts";
 export interface ConnectionOptions {
 	/** Makes a session, or says why not. */
 	readonly connect: () => Promise<QmpSession>;
+	/** Asked of each new session, before any other command is sent on it. */
+	readonly setUp?: (session: QmpSession) => Promise<void>;
 	/** Whether to connect again after a loss. */
 	readonly reconnects: boolean;
 	/** How long to wait before the next attempt, in ms; `attempt` counts from 0. */
 	readonly delayMs?: (attempt: number) => number;
 }
 
-/** Told in this order, and no command of anybody else's is sent before `onConnected` has returned. */
+/** What a subscriber is told, in the order in which it happens. */
 export interface ConnectionListener {
 	/** A new session; the machine may be another one. */
-	onConnected(session: QmpSession): Promise<void>;
-	onLost(reason: QomfsError): void;
-	onEvent(event: QmpEvent): void;
+	readonly onConnected?: (session: QmpSession) => void;
+	readonly onLost?: (reason: QomfsError) => void;
+	readonly onEvent?: (event: QmpEvent) => void;
 }
 
 export class Connection {
 	readonly #options: ConnectionOptions;
 	readonly #delayMs: (attempt: number) => number;
-	readonly #listener: ConnectionListener;
+	readonly #listeners = new Set<ConnectionListener>();
 	#session: QmpSession | undefined;
 	/** Why there is no session. */
 	#reason: QomfsError = new DisconnectedError("not connected yet");
 	#closed = false;
-	/** Since a session lasted. */
+	/** Attempts since the last stable session. */
 	#attempt = 0;
 	#timer: NodeJS.Timeout | undefined;
 	#past: SessionCounters = { commands: 0, bytesSent: 0, bytesReceived: 0 };
 
-	constructor(options: ConnectionOptions, listener: ConnectionListener) {
+	constructor(options: ConnectionOptions) {
 		this.#options = options;
 		this.#delayMs = options.delayMs ?? backOff;
-		this.#listener = listener;
 	}
 
 	/** The session, while there is one. */
@@ -58,6 +59,12 @@ export class Connection {
 	/** Of all sessions together. */
 	get counters(): SessionCounters {
 		return this.#session ? sum(this.#past, this.#session.counters) : this.#past;
+	}
+
+	/** Tells a listener what happens from now on; returns its removal. */
+	subscribe(listener: ConnectionListener): () => void {
+		this.#listeners.add(listener);
+		return () => this.#listeners.delete(listener);
 	}
 
 	/**
@@ -93,9 +100,9 @@ export class Connection {
 
 	async #adopt(session: QmpSession): Promise<void> {
 		if (this.#closed) return session.close();
-		session.onEvent((event) => this.#listener.onEvent(event));
+		session.onEvent((event) => this.#tell("onEvent", event));
 		try {
-			await this.#listener.onConnected(session);
+			await this.#options.setUp?.(session);
 		} catch (error) {
 			// Or the next attempt would find the monitor taken, by us.
 			await session.close();
@@ -103,12 +110,21 @@ export class Connection {
 		}
 		if (this.#closed) return session.close();
 		this.#session = session;
+		this.#tell("onConnected", session);
 		const sinceMs = performance.now();
-		session.ended.then((reason) => {
+		void session.ended.then((reason) => {
 			// One that ends as soon as it has begun is no reason to come back at once.
 			if (performance.now() - sinceMs >= longestDelayMs) this.#attempt = 0;
 			this.#lost(session, reason);
 		});
+	}
+
+	#tell<Name extends keyof ConnectionListener>(
+		name: Name,
+		what: Parameters<NonNullable<ConnectionListener[Name]>>[0],
+	): void {
+		for (const listener of this.#listeners)
+			(listener[name] as ((told: typeof what) => void) | undefined)?.(what);
 	}
 
 	#lost(session: QmpSession, reason: QomfsError): void {
@@ -120,7 +136,7 @@ export class Connection {
 				? reason
 				: new DisconnectedError(reason.message, { cause: reason });
 		if (this.#closed) return;
-		this.#listener.onLost(this.#reason);
+		this.#tell("onLost", this.#reason);
 		if (this.#options.reconnects) this.#retry();
 	}
 

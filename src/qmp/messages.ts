@@ -10,6 +10,11 @@ export interface QemuVersion {
 	readonly package: string;
 }
 
+/** `7.2.22` */
+export function formatVersion({ major, minor, micro }: QemuVersion): string {
+	return `${major}.${minor}.${micro}`;
+}
+
 export interface Greeting {
 	readonly kind: "greeting";
 	readonly version: QemuVersion;

@@ -48,14 +48,23 @@ export interface CommandOptions {
 
 interface PendingCommand {
 	readonly command: string;
+	/** Holds the stack of whoever sent it: where the reply comes in, nobody is to be seen. */
+	readonly sent: { readonly stack?: string };
 	readonly secret: boolean;
 	readonly resolve: (value: Json) => void;
 	readonly reject: (error: QomfsError) => void;
 	readonly timer: NodeJS.Timeout;
 }
 
-/** A request of a closed session or one whose reply the caller no longer waits for. */
-const noop = () => {};
+/** The same error, with the stack of whoever sent the command. */
+function asSentFrom(
+	{ stack = "" }: PendingCommand["sent"],
+	error: QomfsError,
+): QomfsError {
+	const frames = stack.slice(stack.indexOf("\n"));
+	error.stack = `${error.name}: ${error.message}${frames}`;
+	return error;
+}
 
 export class QmpSession {
 	readonly greeting: Greeting;
@@ -120,6 +129,8 @@ export class QmpSession {
 		const { timeoutMs = this.#timeoutMs, secret = false } = options;
 		if (this.#endReason) return Promise.reject(this.#endReason);
 		const id = this.#freeId();
+		const sent: { stack?: string } = {};
+		Error.captureStackTrace(sent, this.execute);
 		// QEMU reads its input byte by byte, so every byte counts: short ids, no spaces.
 		const text = formatJson({
 			execute: command,
@@ -128,17 +139,14 @@ export class QmpSession {
 		});
 		return new Promise((resolve, reject) => {
 			const timer = setTimeout(() => {
-				this.#pending.set(id, {
-					...{ command, secret, timer },
-					...{ resolve: noop, reject: noop },
-				});
-				reject(
-					new TimeoutError(
-						`${command}: no answer from QEMU within ${Math.round(timeoutMs / 100) / 10} s`,
-					),
+				// It stays pending until its late reply is here, which then changes nothing.
+				const seconds = Math.round(timeoutMs / 100) / 10;
+				const error = new TimeoutError(
+					`${command}: no answer from QEMU within ${seconds} s`,
 				);
+				reject(asSentFrom(sent, error));
 			}, timeoutMs);
-			this.#pending.set(id, { command, secret, resolve, reject, timer });
+			this.#pending.set(id, { command, sent, secret, resolve, reject, timer });
 			log.send("%s", secret ? `${command} (redacted)` : text);
 			this.#commands++;
 			this.#onTraffic("sent", text);
@@ -206,7 +214,10 @@ export class QmpSession {
 			pending.resolve(reply.value);
 		} else
 			pending.reject(
-				new CommandError(pending.command, reply.class, reply.desc),
+				asSentFrom(
+					pending.sent,
+					new CommandError(pending.command, reply.class, reply.desc),
+				),
 			);
 	}
 

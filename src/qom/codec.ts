@@ -1,5 +1,5 @@
 /** Values as the text of a file, and back. What kind a value is, its JSON says, never its type's name. */
-import { FileError } from "../errors.ts";
+import { ValueError } from "../errors.ts";
 import { formatJson, type Json, parseJson } from "../json.ts";
 
 /**
@@ -58,8 +58,9 @@ export const incomplete = Symbol("incomplete");
  * (a PCI `addr` reads 8 and takes "1.0").
  *
  * @returns the value, or `incomplete` for JSON that is not complete
- * @throws FileError ERANGE beyond 64 bits, or negative for an unsigned type, which QEMU would wrap
- * @throws FileError EINVAL JSON with a lone surrogate, which QEMU cannot read
+ * @throws ValueError out of range: beyond 64 bits, or negative for an unsigned type, which QEMU
+ * would wrap
+ * @throws ValueError JSON with a lone surrogate, which QEMU cannot read
  */
 export function parseValue(
 	text: string,
@@ -108,9 +109,9 @@ function parseInteger(text: string, type: string): number | bigint | undefined {
 	const size = BigInt(digits) * 1024n ** power;
 	const value = sign === "-" ? -size : size;
 	if (value < 0n && isUnsigned.test(type))
-		throw new FileError("ERANGE", `${text}: ${type} cannot be negative`);
+		throw outOfRange(`${text}: ${type} cannot be negative`);
 	if (value < -(2n ** 63n) || value >= 2n ** 64n)
-		throw new FileError("ERANGE", `${text}: does not fit into 64 bits`);
+		throw outOfRange(`${text}: does not fit into 64 bits`);
 	const small = Number(value);
 	return Number.isSafeInteger(small) ? small : value;
 }
@@ -118,8 +119,12 @@ function parseInteger(text: string, type: string): number | bigint | undefined {
 function parseNumber(text: string): Json | undefined {
 	if (!/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text)) return undefined;
 	if (!Number.isFinite(Number(text)))
-		throw new FileError("ERANGE", `${text}: beyond the range of a number`);
+		throw outOfRange(`${text}: beyond the range of a number`);
 	return parseJson(text);
+}
+
+function outOfRange(message: string): ValueError {
+	return new ValueError(message, { isOutOfRange: true });
 }
 
 function parseDocument(text: string): Json | typeof incomplete {
@@ -130,7 +135,7 @@ function parseDocument(text: string): Json | typeof incomplete {
 		return isUnfinished(text) ? incomplete : text;
 	}
 	if (!isWellFormed(value))
-		throw new FileError("EINVAL", "the JSON holds half a surrogate pair");
+		throw new ValueError("the JSON holds half a surrogate pair");
 	return value;
 }
 

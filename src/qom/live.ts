@@ -1,6 +1,11 @@
 /** The object tree of a running machine, over QMP. Source: qapi/qom.json. */
 import { CommandError, ProtocolError, QomError } from "../errors.ts";
 import { isObject, type Json, type JsonObject } from "../json.ts";
+import type {
+	QmpExecutor,
+	RequestQueue,
+	Urgency,
+} from "../qmp/requestQueue.ts";
 import {
 	deadlyReadReason,
 	hasDeadlyRead,
@@ -9,16 +14,12 @@ import {
 } from "./guard.ts";
 import { joinPath, type QomPath } from "./path.ts";
 import { refusalOf } from "./refusal.ts";
-import {
-	type QmpExecutor,
-	RequestQueue,
-	type Urgency,
-} from "./requestQueue.ts";
 import type {
 	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeInfo,
 } from "./source.ts";
 import { parseType } from "./types.ts";
 
@@ -35,15 +36,18 @@ const deadlyTypes: ReadonlySet<string> = new Set([
 ]);
 
 export class LiveSource implements QomSource {
+	readonly isWritable = true;
 	readonly #queue: RequestQueue;
 	#givesValues = false;
+	/** Names of all device types; undefined until somebody wants to know. */
+	#devices: Promise<ReadonlySet<string>> | undefined;
 	/** Undefined while it is not known: there may be no machine yet (`--preconfig`). */
 	#machineType: string | undefined;
 	/** On a machine that a read can end: the types of the objects that were listed. */
 	readonly #childTypes = new Map<QomPath, string>();
 
-	constructor(qmp: QmpExecutor) {
-		this.#queue = new RequestQueue(qmp);
+	constructor(queue: RequestQueue) {
+		this.#queue = queue;
 	}
 
 	/** False until {@link probe} has found out. */
@@ -58,6 +62,7 @@ export class LiveSource implements QomSource {
 	 */
 	async probe(qmp: QmpExecutor): Promise<void> {
 		this.#machineType = undefined;
+		this.#devices = undefined;
 		this.#childTypes.clear();
 		try {
 			await qmp.execute("qom-list-get", { paths: [] });
@@ -66,6 +71,11 @@ export class LiveSource implements QomSource {
 			if (!(error instanceof CommandError)) throw error;
 			this.#givesValues = false;
 		}
+	}
+
+	/** What `machineType` has found out. */
+	get knownMachineType(): string | undefined {
+		return this.#machineType;
 	}
 
 	/**
@@ -200,27 +210,52 @@ export class LiveSource implements QomSource {
 		return this.#execute("qom-get", { path, property });
 	}
 
-	peek(path: QomPath, property: string): Promise<Json> {
-		return this.get(path, property);
-	}
-
 	async set(path: QomPath, property: string, value: Json): Promise<void> {
 		await this.#execute("qom-set", { path, property, value });
 	}
 
-	async describe(
-		type: string,
-		isDevice: boolean,
-	): Promise<ReadonlyMap<string, Description>> {
+	async describe(type: string): Promise<ReadonlyMap<string, Description>> {
 		if (deadlyTypes.has(type)) return new Map();
+		// Devices have a command of their own, which knows defaults; it refuses all other types.
+		const isDevice = (await this.#deviceTypes()).has(type);
 		const command = isDevice ? "device-list-properties" : "qom-list-properties";
-		const reply = await this.#queue.execute(command, { typename: type });
+		const reply = await this.#queue
+			.execute(command, { typename: type })
+			.catch((error) => {
+				throw error instanceof CommandError ? refusalOf(error, type) : error;
+			});
 		if (!Array.isArray(reply)) throw malformed(command);
 		return new Map(
 			reply
 				.filter(isObject)
 				.map((entry) => [String(entry.name), describe(entry)]),
 		);
+	}
+
+	async types(base?: string): Promise<readonly TypeInfo[]> {
+		const reply = await this.#queue.execute("qom-list-types", {
+			...(base !== undefined && { implements: base }),
+			abstract: true,
+		});
+		if (!Array.isArray(reply)) throw malformed("qom-list-types");
+		return reply.filter(isObject).map((entry) => ({
+			name: String(entry.name),
+			parent: typeof entry.parent === "string" ? entry.parent : undefined,
+			isAbstract: entry.abstract === true,
+		}));
+	}
+
+	#deviceTypes(): Promise<ReadonlySet<string>> {
+		const known = this.#devices;
+		if (known) return known;
+		const devices = this.types("device").then(
+			(types) => new Set(types.map(({ name }) => name)),
+		);
+		this.#devices = devices;
+		devices.catch(() => {
+			if (this.#devices === devices) this.#devices = undefined;
+		});
+		return devices;
 	}
 
 	async #execute(

@@ -1,6 +1,6 @@
 /** Canonical QOM paths: absolute, `/` between names, no `.` or `..` (QEMU knows neither). */
 
-import { FileError } from "../errors.ts";
+import { ValueError } from "../errors.ts";
 
 export type QomPath = string;
 
@@ -31,7 +31,7 @@ export function relativePath(from: QomPath, to: QomPath): string {
  * What a symlink's target in directory `from` means, as the kernel would walk it;
  * an absolute one is a QOM path.
  *
- * @throws FileError EINVAL when it leads above the root
+ * @throws ValueError when it leads above the root
  */
 export function resolvePath(from: QomPath, target: string): QomPath {
 	const names = target.startsWith("/") ? [] : pathNames(from);
@@ -39,7 +39,7 @@ export function resolvePath(from: QomPath, target: string): QomPath {
 		if (name === ".") continue;
 		if (name !== "..") names.push(name);
 		else if (names.pop() === undefined)
-			throw new FileError("EINVAL", `${target} leads out of the tree`);
+			throw new ValueError(`${target} leads out of the tree`);
 	}
 	return `/${names.join("/")}`;
 }

@@ -3,7 +3,7 @@
  * dots on either side of the one that separates them (`/machine/q35/pcie.0.realized`), so
  * the machine is asked, not the last dot.
  */
-import { QomError, QomfsError, UsageError } from "../errors.ts";
+import { NoMatchError, QomError, UsageError } from "../errors.ts";
 import { contentsOf } from "./contents.ts";
 import type { QomPath } from "./path.ts";
 import { matchNames, matchObjects } from "./pattern.ts";
@@ -24,9 +24,6 @@ export interface SelectedProperty {
 	/** Of the object, as they were when it was looked at. */
 	readonly contents: ObjectContents;
 }
-
-/** Nothing fits a pattern. */
-export class NoMatchError extends QomfsError {}
 
 /**
  * All ways to read `PATH.PROPERTY`, the likeliest first.

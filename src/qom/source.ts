@@ -1,6 +1,6 @@
 /**
- * The seam of qomfs: where an object tree comes from. A live machine, a cache round it
- * and the fakes in tests are all a QomSource.
+ * The seam of qomfs: where an object tree comes from. A live machine, a snapshot, a cache round
+ * either and the fakes in tests are all a QomSource.
  */
 import type { QomError } from "../errors.ts";
 import type { Json } from "../json.ts";
@@ -25,17 +25,26 @@ export interface Description {
 	readonly defaultValue: Json | undefined;
 }
 
+/** A type as QEMU knows it (qapi/qom.json @ObjectTypeInfo). */
+export interface TypeInfo {
+	readonly name: string;
+	/** Undefined for the two that everything comes from. */
+	readonly parent: string | undefined;
+	readonly isAbstract: boolean;
+}
+
 export interface QomSource {
+	/** Whether values come with a listing for the price of the listing alone. */
+	readonly givesValues: boolean;
+	/** Whether anything can be set; what may be set is for the source to refuse. */
+	readonly isWritable: boolean;
+
 	/**
 	 * The properties of an object.
 	 *
-	 * @param wholly whoever asks wants all of them, as `readdir` does, not one by name
 	 * @throws QomError "no such object"
 	 */
-	list(path: QomPath, wholly?: boolean): Promise<readonly PropertyInfo[]>;
-
-	/** Whether values come with a listing for the price of the listing alone. */
-	readonly givesValues: boolean;
+	list(path: QomPath): Promise<readonly PropertyInfo[]>;
 
 	/**
 	 * Whole objects, asked anew, with their values if the source gives them; for an object
@@ -54,14 +63,6 @@ export interface QomSource {
 	get(path: QomPath, property: string): Promise<Json>;
 
 	/**
-	 * Like `get`, for a caller that only wants to know about the value (its size) and will
-	 * not show it: a `get` that follows at once may be answered with the same value.
-	 *
-	 * @throws QomError
-	 */
-	peek(path: QomPath, property: string): Promise<Json>;
-
-	/**
 	 * Sets a property, once: never again by itself, whatever happens to the connection.
 	 *
 	 * @throws QomError
@@ -72,10 +73,30 @@ export interface QomSource {
 	 * What QEMU tells of a type's properties, by name. Must be the type of an existing object:
 	 * QEMU makes an instance to answer, and some types abort it.
 	 *
-	 * @param isDevice devices have defaults, and a command of their own
+	 * @throws QomError QEMU cannot describe it
 	 */
-	describe(
-		type: string,
-		isDevice: boolean,
-	): Promise<ReadonlyMap<string, Description>>;
+	describe(type: string): Promise<ReadonlyMap<string, Description>>;
+
+	/**
+	 * All types, or those that are derived from one or implement it; none where there is no
+	 * such type.
+	 */
+	types(base?: string): Promise<readonly TypeInfo[]>;
+}
+
+/** A source as a file system looks at it: it tells what the look is for. */
+export interface QomView extends QomSource {
+	/** Like `list`, for whoever reads the whole directory and may go on to the next. */
+	sweep(path: QomPath): Promise<readonly PropertyInfo[]>;
+
+	/**
+	 * Like `get`, for a caller that only wants to know about the value (its size) and will
+	 * not show it: a `get` that follows at once may be answered with the same value.
+	 *
+	 * @throws QomError
+	 */
+	peek(path: QomPath, property: string): Promise<Json>;
+
+	/** What a `peek` would find at hand; undefined where QEMU would have to be asked. */
+	known(path: QomPath, property: string): Json | QomError | undefined;
 }

@@ -7,6 +7,7 @@ import {
 	QomError,
 	type Refusal,
 	TimeoutError,
+	ValueError,
 } from "../errors.ts";
 
 export type ErrnoName = keyof typeof constants.errno;
@@ -27,6 +28,8 @@ const byRefusal: Record<Refusal, ErrnoName> = {
 
 export function errnoName(error: unknown): ErrnoName {
 	if (error instanceof FileError) return error.code;
+	if (error instanceof ValueError)
+		return error.isOutOfRange ? "ERANGE" : "EINVAL";
 	if (error instanceof QomError) return byRefusal[error.refusal];
 	if (error instanceof TimeoutError) return "ETIMEDOUT";
 	if (error instanceof DisconnectedError || error instanceof ConnectError)

@@ -4,6 +4,7 @@
  */
 import { FileError } from "../errors.ts";
 import type { Symlink } from "./node.ts";
+import type { Volume } from "./volume.ts";
 
 /** `ln` makes one at a time; whoever leaves many behind does something else. */
 const maxLinks = 16;
@@ -12,44 +13,49 @@ const maxLinks = 16;
 const temporaryName = /\/Cu\w{6}$/;
 
 export class NewLinks {
-	readonly #targets = new Map<string, string>();
+	readonly #volume: Volume;
+	readonly #links = new Map<string, Symlink>();
+
+	constructor(volume: Volume) {
+		this.#volume = volume;
+	}
 
 	/** @throws FileError EPERM for any link that does not replace one of QEMU's */
 	add(path: string, target: string): void {
+		if (!this.#volume.options.unsafeWrites)
+			throw new FileError(
+				"EPERM",
+				"links are guarded: they wire the running machine together; mount with -o unsafe_writes to change them all the same",
+			);
 		if (!temporaryName.test(path))
 			throw new FileError(
 				"EPERM",
 				"links cannot be added; 'ln -sfn' leads one of QEMU's elsewhere",
 			);
-		if (this.#targets.size >= maxLinks)
+		if (this.#links.size >= maxLinks)
 			throw new FileError("EPERM", "too many new symlinks; remove some");
-		this.#targets.set(path, target);
+		const attributes = {
+			kind: "symlink",
+			mode: 0o777,
+			size: Buffer.byteLength(target),
+			mtimeMs: Date.now(),
+		} as const;
+		this.#links.set(path, {
+			kind: "symlink",
+			volume: this.#volume,
+			path,
+			waits: false,
+			attributes: async () => attributes,
+			target: async () => target,
+		});
 	}
 
-	target(path: string): string | undefined {
-		return this.#targets.get(path);
+	find(path: string): Symlink | undefined {
+		return this.#links.get(path);
 	}
 
 	/** Returns whether there was one. */
 	remove(path: string): boolean {
-		return this.#targets.delete(path);
-	}
-
-	node(path: string): Symlink | undefined {
-		const target = this.#targets.get(path);
-		if (target === undefined) return undefined;
-		return {
-			kind: "symlink",
-			attributes: async () => ({
-				kind: "symlink",
-				mode: 0o777,
-				size: Buffer.byteLength(target),
-				mtimeMs: Date.now(),
-			}),
-			target: async () => target,
-			retarget: async () => {
-				throw new FileError("EPERM", "not a link of QEMU's");
-			},
-		};
+		return this.#links.delete(path);
 	}
 }

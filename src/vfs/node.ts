@@ -1,5 +1,9 @@
-/** What the file system is made of. No FUSE and no QMP here. */
-import { FileError } from "../errors.ts";
+/**
+ * What the file system is made of: directories, files and symlinks, which know each other by
+ * name alone. No FUSE and no QMP here.
+ */
+import type { FileHandle } from "./fileHandle.ts";
+import type { Volume } from "./volume.ts";
 
 export interface Attributes {
 	readonly kind: NodeKind;
@@ -15,9 +19,18 @@ export type NodeKind = "directory" | "file" | "symlink";
 export interface Entry {
 	readonly name: string;
 	readonly kind: NodeKind;
+	/** Where they are known without asking anybody. */
+	readonly attributes?: Attributes | undefined;
 }
 
 interface NodeBase {
+	readonly volume: Volume;
+	/** In its volume, `/` for the volume's root. */
+	readonly path: string;
+	/** Whether it may have to wait for QEMU. */
+	readonly waits: boolean;
+	/** Whether what is read from it or written to it is nobody else's business. */
+	readonly isSecret?: boolean;
 	/** @param openSize size of the bytes that an open handle shows, which need not be asked for */
 	attributes(openSize?: number): Promise<Attributes>;
 	/** Extended attributes; undefined where there are none. */
@@ -31,7 +44,15 @@ export interface Xattrs {
 
 export interface Directory extends NodeBase {
 	readonly kind: "directory";
-	entries(): Promise<Entry[]>;
+	/** What has this name; undefined where nothing has it. */
+	lookup(name: string): Promise<Node | undefined>;
+	/** What has this name, is not among the entries, and needs no QEMU. */
+	hidden?(name: string): Node | undefined;
+	entries(): Promise<readonly Entry[]>;
+	/** @throws FileError where no symlink of this name can be */
+	symlink?(name: string, target: string): void;
+	/** Whether there was something of this name that could be removed. */
+	unlink?(name: string): boolean;
 }
 
 export interface File extends NodeBase {
@@ -42,8 +63,8 @@ export interface File extends NodeBase {
 export interface Symlink extends NodeBase {
 	readonly kind: "symlink";
 	target(): Promise<string>;
-	/** Leads it elsewhere, to a target as `ln -s` takes it. */
-	retarget(target: string): Promise<void>;
+	/** Leads it elsewhere, to a target as `ln -s` takes it; where that can be done. */
+	retarget?(target: string): Promise<void>;
 }
 
 export type Node = Directory | File | Symlink;
@@ -54,31 +75,4 @@ export interface Access {
 	readonly write: boolean;
 	/** Every write goes to the end, wherever that is (O_APPEND). */
 	readonly append: boolean;
-}
-
-export interface FileHandle {
-	/** Size of what it shows, where that no longer changes. */
-	readonly size?: number;
-	/** Up to `length` bytes from `position`; fewer only at the end. */
-	read(length: number, position: number): Promise<Uint8Array>;
-	write(bytes: Uint8Array, position: number): Promise<void>;
-	/**
-	 * Called once, when nobody has it open any more.
-	 *
-	 * @throws FileError for what was written and never came into effect; nobody can be told by then
-	 */
-	release(): void;
-}
-
-/** A handle on bytes that no longer change: every read sees the same. */
-export function snapshotHandle(bytes: Uint8Array): FileHandle {
-	return {
-		size: bytes.length,
-		read: async (length, position) =>
-			bytes.subarray(position, position + length),
-		write: async () => {
-			throw new FileError("EBADF", "not open for writing");
-		},
-		release() {},
-	};
 }

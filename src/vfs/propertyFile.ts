@@ -4,58 +4,44 @@ import type { Json } from "../json.ts";
 import { formatValue, incomplete } from "../qom/codec.ts";
 import { isSecret } from "../qom/guard.ts";
 import { joinPath, type QomPath } from "../qom/path.ts";
-import { setText } from "../qom/setText.ts";
-import type { PropertyInfo, QomSource } from "../qom/source.ts";
-import {
-	type Access,
-	type Attributes,
-	type File,
-	type FileHandle,
-	snapshotHandle,
-	type Xattrs,
-} from "./node.ts";
-import type { TreePolicy } from "./treePolicy.ts";
+import type { Description, PropertyInfo } from "../qom/source.ts";
+import { write } from "../qom/write.ts";
+import { type FileHandle, snapshotHandle } from "./fileHandle.ts";
+import type { Access, Attributes, File, Xattrs } from "./node.ts";
+import { type QomObject, type QomTree, unsafeHint } from "./qomTree.ts";
+import type { Volume } from "./volume.ts";
 import { WriteAssembler } from "./writeAssembler.ts";
+import { xattrs } from "./xattrs.ts";
 
 export class PropertyFile implements File {
 	readonly kind = "file";
-	readonly xattrs: () => Xattrs;
-	readonly #source: QomSource;
-	readonly #policy: TreePolicy;
-	readonly #object: QomPath;
+	readonly waits = true;
+	readonly path: QomPath;
+	readonly #tree: QomTree;
+	readonly #object: QomObject;
 	readonly #info: PropertyInfo;
-	readonly #objectType: () => Promise<string | undefined>;
-	readonly #path: QomPath;
 
-	constructor(parts: {
-		source: QomSource;
-		policy: TreePolicy;
-		object: QomPath;
-		info: PropertyInfo;
-		/** Type of the object; asked for only where it matters. */
-		objectType: () => Promise<string | undefined>;
-		xattrs: () => Xattrs;
-	}) {
-		this.#source = parts.source;
-		this.#policy = parts.policy;
-		this.#object = parts.object;
-		this.#info = parts.info;
-		this.#objectType = parts.objectType;
-		this.xattrs = parts.xattrs;
-		this.#path = joinPath(parts.object, parts.info.name);
+	constructor(tree: QomTree, object: QomObject, info: PropertyInfo) {
+		this.#tree = tree;
+		this.#object = object;
+		this.#info = info;
+		this.path = joinPath(object.path, info.name);
+	}
+
+	get volume(): Volume {
+		return this.#tree.volume;
+	}
+
+	get isSecret(): boolean {
+		return isSecret(this.#object.type, this.#info.name);
 	}
 
 	async attributes(openSize?: number): Promise<Attributes> {
-		const [mode, size] = await Promise.all([
-			this.#mode(),
-			openSize ?? this.#size(),
-		]);
-		return {
-			kind: "file",
-			mode,
-			size,
-			mtimeMs: this.#policy.mtimeMs(this.#path),
-		};
+		return this.#attributes(openSize ?? (await this.#size()));
+	}
+
+	attributesWith(value: Json): Attributes {
+		return this.#attributes(this.#bytes(value).length);
 	}
 
 	/** Opening for reading takes the value; opening for writing alone asks nothing. */
@@ -65,78 +51,100 @@ export class PropertyFile implements File {
 	}
 
 	async readBytes(): Promise<Uint8Array> {
-		return this.#bytes(await this.#source.get(this.#object, this.#info.name));
+		const { view } = this.#tree;
+		return this.#bytes(await view.get(this.#object.path, this.#info.name));
 	}
 
 	/**
-	 * Sets the property from a user's text: once, and once more if QEMU asks for another
-	 * JSON kind, for a refused kind has changed nothing.
+	 * Sets the property from a user's text.
 	 *
 	 * @returns false when more text has to come first
-	 * @throws FileError, QomError
+	 * @throws ValueError, QomError
 	 */
 	async writeText(text: string): Promise<boolean> {
-		const { type } = this.#info;
-		await this.#checkGuard();
-		const kind = this.#policy.kindOf(this.#path, type);
+		const { view, volume } = this.#tree;
+		const { learnt } = volume;
 		try {
-			const set = await setText({ text, kind, type }, (value) =>
-				this.#set(value),
-			);
-			return set !== incomplete;
+			const set = await write(view, {
+				object: this.#object.path,
+				info: this.#info,
+				text,
+				kind: learnt.kindOf(this.path),
+				isUnsafe: volume.options.unsafeWrites,
+				unsafeHint,
+				objectType: this.#object.type,
+			});
+			if (set === incomplete) return false;
+			learnt.rememberValue(this.path, set);
+			learnt.rememberWrite(this.path);
+			return true;
 		} catch (error) {
-			if (error instanceof QomError && error.refusal === "not writable")
-				await this.#learnReadOnly();
+			const { type } = this.#object;
+			if (error instanceof QomError && error.refusal === "not writable" && type)
+				learnt.rememberReadOnly(type, this.#info.name);
 			throw error;
 		}
 	}
 
-	async #set(value: Json): Promise<void> {
-		await this.#source.set(this.#object, this.#info.name, value);
-		this.#policy.rememberValue(this.#path, value);
-		this.#policy.rememberWrite(this.#path);
+	xattrs(): Xattrs {
+		const describe = async (): Promise<Description | undefined> => {
+			const { type } = this.#object;
+			if (type === undefined) return undefined;
+			return (await this.#tree.view.describe(type)).get(this.#info.name);
+		};
+		return xattrs([
+			["type", async () => this.#info.type],
+			["path", async () => this.path],
+			["description", async () => (await describe())?.description],
+			[
+				"default",
+				async () => {
+					const value = (await describe())?.defaultValue;
+					return value === undefined ? undefined : formatValue(value);
+				},
+			],
+			[
+				"error",
+				async () => {
+					const failure = this.volume.errors.last(this.path);
+					return failure && `${failure.errno}: ${failure.desc ?? "redacted"}`;
+				},
+			],
+		]);
 	}
 
-	async #checkGuard(): Promise<void> {
-		const { name, type } = this.#info;
-		const objectType = await this.#objectType();
-		this.#policy.checkGuard(this.#object, objectType, name, type);
+	#attributes(size: number): Attributes {
+		const { learnt, options } = this.volume;
+		return {
+			kind: "file",
+			mode: this.volume.mode(this.#modeBits()),
+			size,
+			mtimeMs: learnt.writtenMs(this.path) ?? options.sinceMs(),
+		};
 	}
 
-	async #learnReadOnly(): Promise<void> {
-		const objectType = await this.#objectType();
-		if (objectType) this.#policy.rememberReadOnly(objectType, this.#info.name);
+	#modeBits(): number {
+		if (this.isSecret) return 0o600;
+		const { type } = this.#object;
+		return this.volume.learnt.isReadOnly(type, this.#info.name) ? 0o444 : 0o644;
 	}
 
 	#bytes(value: Json): Uint8Array {
-		this.#policy.rememberValue(this.#path, value);
+		this.volume.learnt.rememberValue(this.path, value);
 		return Buffer.from(`${formatValue(value)}\n`);
 	}
 
 	/** A property that cannot be read has no size, but it is there: only its open fails. */
 	async #size(): Promise<number> {
 		try {
-			const value = await this.#source.peek(this.#object, this.#info.name);
+			const { view } = this.#tree;
+			const value = await view.peek(this.#object.path, this.#info.name);
 			return this.#bytes(value).length;
 		} catch (error) {
 			if (error instanceof QomError && !error.refusal.startsWith("no such"))
 				return 0;
 			throw error;
 		}
-	}
-
-	async #mode(): Promise<number> {
-		const { name } = this.#info;
-		if (this.#policy.isReadOnly(undefined, name))
-			return this.#policy.mode(0o444);
-		// Most names need no look at the object's type, which may cost a command.
-		if (!isSecret(undefined, name) && !this.#policy.isEverReadOnly(name))
-			return this.#policy.mode(0o644);
-		const objectType = await this.#objectType();
-		if (isSecret(objectType, name)) return this.#policy.mode(0o600);
-		return this.#policy.mode(
-			this.#policy.isReadOnly(objectType, name) ? 0o444 : 0o644,
-		);
 	}
 }
 

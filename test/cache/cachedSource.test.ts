@@ -5,12 +5,14 @@ import type {
 	Description,
 	PropertyInfo,
 	QomSource,
+	TypeInfo,
 } from "../../src/qom/source.ts";
 
 type Settle<Value> = Pick<PromiseWithResolvers<Value>, "resolve" | "reject">;
 
 /** Counts what it is asked, and answers when the test says so. */
 class FakeSource implements QomSource {
+	readonly isWritable = true;
 	readonly lists: ({ path: string } & Settle<readonly PropertyInfo[]>)[] = [];
 	readonly gets: ({ key: string } & Settle<Json>)[] = [];
 	readonly sets: ({ key: string; value: Json } & Settle<void>)[] = [];
@@ -37,14 +39,14 @@ class FakeSource implements QomSource {
 		return promise;
 	}
 
-	peek(path: string, property: string): Promise<Json> {
-		return this.get(path, property);
-	}
-
 	set(path: string, property: string, value: Json): Promise<void> {
 		const { promise, ...settle } = Promise.withResolvers<void>();
 		this.sets.push({ key: `${path}.${property}`, value, ...settle });
 		return promise;
+	}
+
+	async types(): Promise<readonly TypeInfo[]> {
+		return [];
 	}
 
 	describe(type: string): Promise<ReadonlyMap<string, Description>> {
@@ -89,9 +91,9 @@ describe("a listing", () => {
 	});
 
 	it("is shared while it is awaited, however long that takes", () => {
-		cache.list("/a");
+		void cache.list("/a");
 		nowMs += 60_000;
-		cache.list("/a");
+		void cache.list("/a");
 		expect(source.lists).toHaveLength(1);
 	});
 
@@ -121,7 +123,7 @@ describe("a listing", () => {
 		nowMs += 1000;
 		source.lists[0]?.resolve(listing("x"));
 		expect(await first).toStrictEqual(listing("x"));
-		cache.list("/a");
+		void cache.list("/a");
 		expect(source.lists).toHaveLength(2);
 	});
 
@@ -318,7 +320,7 @@ describe("a write", () => {
 		const set = cache.set("/a", property, false);
 		source.sets[0]?.resolve();
 		await set;
-		cache.list("/b");
+		void cache.list("/b");
 		expect(source.lists).toHaveLength(count);
 	});
 
@@ -339,20 +341,20 @@ describe("a type's description", () => {
 	const known = new Map([["p", { description: "d", defaultValue: 1 }]]);
 
 	it("is asked for once, however long ago", async () => {
-		const wanted = [cache.describe("t", true), cache.describe("t", true)];
+		const wanted = [cache.describe("t"), cache.describe("t")];
 		source.describes[0]?.resolve(known);
 		expect(await Promise.all(wanted)).toStrictEqual([known, known]);
 		nowMs += 1e9;
-		expect(await cache.describe("t", true)).toBe(known);
-		cache.describe("u", true);
+		expect(await cache.describe("t")).toBe(known);
+		void cache.describe("u");
 		expect(source.describes.map(({ type }) => type)).toStrictEqual(["t", "u"]);
 	});
 
 	it("that failed is asked for anew", async () => {
-		const failed = cache.describe("t", true);
+		const failed = cache.describe("t");
 		source.describes[0]?.reject(new Error("no answer"));
 		await expect(failed).rejects.toThrow();
-		cache.describe("t", true);
+		void cache.describe("t");
 		expect(source.describes).toHaveLength(2);
 	});
 });

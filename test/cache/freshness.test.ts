@@ -14,6 +14,7 @@ import type {
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeInfo,
 } from "../../src/qom/source.ts";
 
 /** In the order of a sweep. */
@@ -53,6 +54,7 @@ interface Command {
  * Single ones are carried out in the order in which they came, and so are the others.
  */
 class SimulatedQemu implements QomSource {
+	readonly isWritable = true;
 	readonly givesValues: boolean;
 	readonly samples: Sample[] = [];
 	/** By the error that the cache was given in place of a value. */
@@ -120,10 +122,6 @@ class SimulatedQemu implements QomSource {
 		});
 	}
 
-	peek(path: string, property: string): Promise<Json> {
-		return this.get(path, property);
-	}
-
 	/** @param value what the model wants to be told, and whether it fails in the end */
 	set(_path: string, _property: string, value: Json): Promise<void> {
 		return this.#execute(true, () => {
@@ -133,6 +131,10 @@ class SimulatedQemu implements QomSource {
 				if (write.fails) throw refusal();
 			};
 		});
+	}
+
+	async types(): Promise<readonly TypeInfo[]> {
+		return [];
 	}
 
 	async describe(): Promise<ReadonlyMap<string, Description>> {
@@ -324,11 +326,14 @@ class Play {
 		switch (step.do) {
 			case "list":
 				this.#call();
-				this.#cache.list(step.object, step.wholly).catch(() => {});
+				(step.wholly
+					? this.#cache.sweep(step.object)
+					: this.#cache.list(step.object)
+				).catch(() => {});
 				break;
 			case "get":
 				this.#call();
-				this.#get(step.object, step.property);
+				void this.#get(step.object, step.property);
 				break;
 			case "peek":
 				this.#call();
@@ -336,7 +341,7 @@ class Play {
 				break;
 			case "set":
 				this.#call();
-				this.#set(step.object, step.property, step.fails);
+				void this.#set(step.object, step.property, step.fails);
 				break;
 			case "forget":
 				this.#cache.forgetObject(step.object);

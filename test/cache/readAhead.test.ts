@@ -9,6 +9,7 @@ import type {
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeInfo,
 } from "../../src/qom/source.ts";
 
 function refused(refusal: "no such object" | "not readable"): QomError {
@@ -18,6 +19,7 @@ function refused(refusal: "no such object" | "not readable"): QomError {
 
 /** A tree in memory. Every value tells when it was read; answers wait while `held` is set. */
 class TreeSource implements QomSource {
+	readonly isWritable = true;
 	readonly givesValues = true;
 	/** Object -> names of its values, its children left out. */
 	readonly objects = new Map<string, string[]>([["/", []]]);
@@ -61,6 +63,10 @@ class TreeSource implements QomSource {
 
 	peek(): Promise<Json> {
 		throw new Error("the cache has to know whether it hands a value out");
+	}
+
+	async types(): Promise<readonly TypeInfo[]> {
+		return [];
 	}
 
 	async describe(): Promise<ReadonlyMap<string, Description>> {
@@ -137,7 +143,7 @@ async function getAll(path: string, ...names: string[]): Promise<void> {
 
 /** As `find` (or `grep -r`, with `reads`) does. */
 async function sweep(path: string, reads: boolean): Promise<void> {
-	const properties = await cache.list(path, true);
+	const properties = await cache.sweep(path);
 	for (const { name, type } of properties)
 		if (reads && !type.startsWith("child<")) await cache.get(path, name);
 	for (const { name, type } of properties)
@@ -163,7 +169,7 @@ describe("a listing", () => {
 	});
 
 	it("brings sizes as well", async () => {
-		await cache.list("/a", true);
+		await cache.sweep("/a");
 		const act = async () => {
 			await cache.peek("/a", "p");
 			await cache.peek("/a", "q");
@@ -175,12 +181,12 @@ describe("a listing", () => {
 
 	it("is asked for once, however many want it at the same time", async () => {
 		const act = () =>
-			Promise.all([cache.list("/a"), cache.list("/a", true), cache.list("/a")]);
+			Promise.all([cache.list("/a"), cache.sweep("/a"), cache.list("/a")]);
 		expect(await asked(act)).toEqual({ bulks: [["/a"]], gets: [] });
 	});
 
 	it("brings values for those who pause no longer than they may", async () => {
-		await cache.list("/a", true);
+		await cache.sweep("/a");
 		nowMs += valueTtlMs - 1;
 		expect(await asked(() => cache.get("/a", "p"))).toEqual(nothing);
 		nowMs += valueTtlMs;
@@ -193,7 +199,7 @@ describe("a listing", () => {
 	])(
 		"brings no values that outlive a pause after which another %s",
 		async (_how, act) => {
-			await cache.list("/a", true);
+			await cache.sweep("/a");
 			await cache.get("/a", "p");
 			nowMs += valueTtlMs;
 			await act();
@@ -206,7 +212,7 @@ describe("a listing", () => {
 	it("brings no values that outlive two seconds, however many are read", async () => {
 		const names = Array.from({ length: 60 }, (_none, index) => `v${index}`);
 		source.add("/long", ...names);
-		await cache.list("/long", true);
+		await cache.sweep("/long");
 		const sentMs = nowMs;
 		for (const name of names) {
 			nowMs += 50;
@@ -219,7 +225,7 @@ describe("a listing", () => {
 	});
 
 	it.each([
-		["a listing", () => cache.list("/a", true)],
+		["a listing", () => cache.sweep("/a")],
 		["a size", () => cache.peek("/a", "p")],
 	])(
 		"ages from when it was asked for: what came with %s that took two seconds",
@@ -242,7 +248,7 @@ describe("a listing", () => {
 			return [{ name: "p", type: "string" }];
 		};
 		const act = async () => {
-			for (const path of ["/", "/a", "/b"]) await cache.list(path, true);
+			for (const path of ["/", "/a", "/b"]) await cache.sweep(path);
 			await getAll("/a", "p", "q", "r");
 			await cache.peek("/a", "p");
 			await cache.get("/a", "p");
@@ -349,7 +355,7 @@ describe("a refused property", () => {
 	});
 
 	it("is asked for singly, and its error is handed to the open that follows", async () => {
-		await cache.list("/a", true);
+		await cache.sweep("/a");
 		await cache.get("/a", "p");
 		const size = await asked(() =>
 			expect(cache.peek("/a", "q")).rejects.toThrow("not readable"),
@@ -363,7 +369,7 @@ describe("a refused property", () => {
 	});
 
 	it("is asked for again by the next open", async () => {
-		await cache.list("/a", true);
+		await cache.sweep("/a");
 		await expect(cache.peek("/a", "q")).rejects.toThrow();
 		await expect(cache.get("/a", "q")).rejects.toThrow();
 		source.unreadable.clear();
@@ -378,7 +384,7 @@ describe("a refused property", () => {
 	});
 
 	it("is opened without a look at its size just as well", async () => {
-		await cache.list("/a", true);
+		await cache.sweep("/a");
 		const open = await asked(() =>
 			expect(cache.get("/a", "q")).rejects.toThrow("not readable"),
 		);
@@ -401,10 +407,9 @@ describe("a sweep", () => {
 	});
 
 	it("is recognised after four directories", async () => {
-		for (const path of ["/", "/bus0", "/bus0/slot0"])
-			await cache.list(path, true);
+		for (const path of ["/", "/bus0", "/bus0/slot0"]) await cache.sweep(path);
 		expect(source.bulks).toEqual([["/"], ["/bus0"], ["/bus0/slot0"]]);
-		await cache.list("/bus0/slot1", true);
+		await cache.sweep("/bus0/slot1");
 		expect(source.bulks[3]?.slice(0, 3)).toEqual([
 			"/bus0/slot1",
 			"/bus0/slot2",
@@ -443,10 +448,9 @@ describe("a sweep", () => {
 	});
 
 	it("is over after a pause", async () => {
-		for (const path of ["/", "/bus0", "/bus0/slot0"])
-			await cache.list(path, true);
+		for (const path of ["/", "/bus0", "/bus0/slot0"]) await cache.sweep(path);
 		nowMs += valueTtlMs;
-		await cache.list("/bus0/slot1", true);
+		await cache.sweep("/bus0/slot1");
 		expect(source.bulks.at(-1)).toEqual(["/bus0/slot1"]);
 	});
 
@@ -457,38 +461,35 @@ describe("a sweep", () => {
 	});
 
 	it("leaves no values behind in the directory that it leaves", async () => {
-		await cache.list("/", true);
-		await cache.list("/bus0", true);
-		await cache.list("/bus0/slot0", true);
+		await cache.sweep("/");
+		await cache.sweep("/bus0");
+		await cache.sweep("/bus0/slot0");
 		await cache.get("/bus0/slot0", "p");
-		await cache.list("/bus0/slot1", true);
+		await cache.sweep("/bus0/slot1");
 		const act = () => cache.get("/bus0/slot0", "q");
 		expect(await asked(act)).not.toEqual(nothing);
 	});
 
 	it("takes the values with it that it was read ahead of for", async () => {
 		for (const path of ["/", "/bus0", "/bus0/slot0", "/bus0/slot1"])
-			await cache.list(path, true);
+			await cache.sweep(path);
 		expect(source.bulks.at(-1)).toContain("/bus0/slot2");
 		nowMs += valueTtlMs - 1;
 		await getAll("/bus0/slot1", "p");
 		nowMs += valueTtlMs - 1;
 		const act = async () => {
-			await cache.list("/bus0/slot2", true);
+			await cache.sweep("/bus0/slot2");
 			await getAll("/bus0/slot2", "p", "q", "r");
 		};
 		expect(await asked(act)).toEqual(nothing);
 	});
 
 	it("goes round an object that is gone by the time it is read ahead", async () => {
-		for (const path of ["/", "/bus0", "/bus0/slot0"])
-			await cache.list(path, true);
+		for (const path of ["/", "/bus0", "/bus0/slot0"]) await cache.sweep(path);
 		source.objects.delete("/bus0/slot2");
-		await cache.list("/bus0/slot1", true);
+		await cache.sweep("/bus0/slot1");
 		expect(source.bulks.at(-1)).toContain("/bus0/slot2");
-		await expect(cache.list("/bus0/slot2", true)).rejects.toThrow(
-			"no such object",
-		);
+		await expect(cache.sweep("/bus0/slot2")).rejects.toThrow("no such object");
 		// Its own question: an error is not kept.
 		expect(source.bulks.at(-1)?.[0]).toBe("/bus0/slot2");
 		expect(await asked(() => cache.list("/bus0/slot3"))).toEqual(nothing);
@@ -497,13 +498,13 @@ describe("a sweep", () => {
 
 describe("an object that is gone", () => {
 	it("fails its listing, and everybody who waits for it", async () => {
-		const both = [cache.list("/x"), cache.list("/x", true)];
+		const both = [cache.list("/x"), cache.sweep("/x")];
 		for (const list of both)
 			await expect(list).rejects.toThrow("no such object");
 	});
 
 	it("fails its values", async () => {
-		await cache.list("/a", true);
+		await cache.sweep("/a");
 		nowMs += 10_000;
 		source.objects.delete("/a");
 		source.get = async () => {
@@ -560,8 +561,8 @@ describe("forgetting an object", () => {
 
 describe("a write", () => {
 	it("drops all values, of all objects", async () => {
-		await cache.list("/a", true);
-		await cache.list("/b", true);
+		await cache.sweep("/a");
+		await cache.sweep("/b");
 		await cache.set("/b", "p", 1);
 		expect(await asked(() => cache.get("/a", "p"))).toEqual({
 			bulks: [],
@@ -574,13 +575,13 @@ describe("a write", () => {
 	});
 
 	it("keeps the listings", async () => {
-		await cache.list("/a", true);
+		await cache.sweep("/a");
 		await cache.set("/b", "p", 1);
-		expect(await asked(() => cache.list("/a", true))).toEqual(nothing);
+		expect(await asked(() => cache.sweep("/a"))).toEqual(nothing);
 	});
 
 	it.each([
-		["a listing's", () => cache.list("/a", true)],
+		["a listing's", () => cache.sweep("/a")],
 		["the neighbours'", () => cache.get("/a", "q")],
 	])("drops what is on its way: %s values", async (_whose, act) => {
 		await cache.list("/a");
@@ -614,9 +615,9 @@ describe("a write", () => {
 describe("values that are no older than those shown before", () => {
 	it("by a read that overtook the sweep's", async () => {
 		for (const name of ["c", "d", "e", "f"]) source.add(`/${name}`, "p", "q");
-		for (const path of ["/", "/a", "/b"]) await cache.list(path, true);
+		for (const path of ["/", "/a", "/b"]) await cache.sweep(path);
 		source.held = [];
-		const sweeping = cache.list("/c", true);
+		const sweeping = cache.sweep("/c");
 		expect(source.bulks.at(-1)).toContain("/d");
 		const shown = cache.get("/d", "p"); // by somebody else
 		expect(source.gets.at(-1)).toBe("/d/p");

@@ -4,7 +4,7 @@ import {
 	parseMountOptions,
 } from "../../src/cli/mountOptions.ts";
 import { UsageError } from "../../src/errors.ts";
-import type { MountSettings } from "../../src/machine/mountSettings.ts";
+import type { MountSettings } from "../../src/mount/settings.ts";
 
 const defaults = parseMountOptions("");
 

@@ -152,7 +152,7 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 			async (machine) => {
 				tally.fault();
 				const qmp = await RawQmp.connect(machine.secondSocket);
-				qmp.ask("quit");
+				void qmp.ask("quit");
 				await once(machine.process, "exit");
 				qmp.close();
 			},

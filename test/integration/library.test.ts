@@ -64,14 +64,14 @@ describe("importing the library", () => {
 	it("gives everything that it promises", async () => {
 		expect(
 			await result(
-				'console.log(JSON.stringify(["connect", "mount", "connectSession", "walk", "matchObjects", "setText", "objectDocument", "QomError", "BusyError"].map((name) => typeof qomfs[name])))',
+				'console.log(JSON.stringify(["connect", "mount", "walk", "matchObjects", "write", "objectDocument", "QomError", "BusyError"].map((name) => typeof qomfs[name])))',
 			),
-		).toEqual(Array(9).fill("function"));
+		).toEqual(Array(8).fill("function"));
 	});
 
 	it("needs no types that are not there: a program in TypeScript compiles", async () => {
 		// The types alone, as a strict program that checks libraries sees them.
-		const text = `import { connect, mount, walk, QomError, type Json, type QomSource } from ${JSON.stringify(index.replace("file://", ""))};\nexport async function f(): Promise<Json> { await using machine = await connect("/x"); const source: QomSource = machine.qom; for await (const { path } of walk(source, "/")) console.log(path); try { return await machine.qom.get("/", "type"); } catch (error) { if (error instanceof QomError) return error.desc; throw error; } }\nexport const g = () => mount("/x", "/y", { readOnly: true });\n`;
+		const text = `import { connect, mount, walk, QomError, type Json, type QomSource } from ${JSON.stringify(index.replace("file://", ""))};\nexport async function f(): Promise<Json> { await using machine = await connect("/x"); const source: QomSource = machine.source; for await (const { path } of walk(source, "/")) console.log(path); try { return await machine.source.get("/", "type"); } catch (error) { if (error instanceof QomError) return error.desc; throw error; } }\nexport const g = () => mount("/x", "/y", { readOnly: true });\n`;
 		const own = join(directory, "program.ts");
 		await writeFile(own, text);
 		const { status, stdout } = await run(
@@ -165,14 +165,14 @@ describe.skipIf(lacksQemu)("a program", () => {
 			await result(
 				`
 				const machine = await qomfs.connect(args[0]);
-				const { qom, session } = machine;
-				const status = await session.execute("query-status");
+				const { source: qom } = machine;
+				const status = await machine.execute("query-status");
 				const big = await qom.get("/machine/unattached/device[0]", "lbr-fmt");
 				await qom.set("/machine/peripheral/rng0", "type", "x").catch((error) => console.error(error instanceof qomfs.QomError ? "" : error));
 				await qom.set("/machine", "append", "from a program");
 				const names = (await qom.list("/objects")).map(({ name }) => name);
 				await machine.close();
-				process.stdout.write(qomfs.formatJson({ status: status.status, kind: typeof big, big, names, greeting: session.greeting.version.major > 6, append: "" }));
+				process.stdout.write(qomfs.formatJson({ status: status.status, kind: typeof big, big, names, greeting: machine.version.major > 6, append: "" }));
 			`.replace(
 					/console\.error\([^;]*\)\);/,
 					"{ if (!(error instanceof qomfs.QomError)) throw error; });",
@@ -197,13 +197,13 @@ describe.skipIf(lacksQemu)("a program", () => {
 				const machine = await qomfs.connect(args[0]);
 				const seen = [];
 				const note = (error) => seen.push([error.name, error instanceof qomfs.QomfsError, error.refusal ?? error.class ?? null, error.expected ?? null]);
-				await machine.qom.get("/nosuch", "type").catch(note);
-				await machine.qom.get("/objects/io0", "nosuch").catch(note);
-				await machine.qom.set("/objects/mem0", "dump", "on").catch(note);
-				await machine.qom.set("/machine/peripheral/net0", "type", "x").catch(note);
-				await machine.session.execute("no-such-command").catch(note);
+				await machine.source.get("/nosuch", "type").catch(note);
+				await machine.source.get("/objects/io0", "nosuch").catch(note);
+				await machine.source.set("/objects/mem0", "dump", "on").catch(note);
+				await machine.source.set("/machine/peripheral/net0", "type", "x").catch(note);
+				await machine.execute("no-such-command").catch(note);
 				await machine.close();
-				await machine.session.execute("query-status").catch(note);
+				await machine.execute("query-status").catch(note);
 				await qomfs.connect("/nosuch.sock").catch(note);
 				await qomfs.connect("a:b:c").catch(note);
 				console.log(JSON.stringify(seen));
@@ -218,7 +218,7 @@ describe.skipIf(lacksQemu)("a program", () => {
 			["CommandError", true, "CommandNotFound", null],
 			["DisconnectedError", true, null, null],
 			["ConnectError", true, null, null],
-			["UsageError", true, null, null],
+			["AddressError", true, null, null],
 		]);
 	});
 
@@ -229,7 +229,7 @@ describe.skipIf(lacksQemu)("a program", () => {
 				const seen = [];
 				for (let n = 0; n < 3; n++) {
 					const machine = await qomfs.connect(args[0]);
-					seen.push(await machine.qom.get("/", "type"));
+					seen.push(await machine.source.get("/", "type"));
 					await machine[n ? "close" : Symbol.asyncDispose]();
 				}
 				const holder = await qomfs.connect(args[0]);
@@ -249,12 +249,12 @@ describe.skipIf(lacksQemu)("a program", () => {
 				`
 				const machine = await qomfs.connect(args[0]);
 				const names = [];
-				const remove = machine.session.onEvent(({ name }) => names.push(name));
-				await machine.session.execute("cont");
-				await machine.session.execute("stop");
+				const remove = machine.subscribe({ onEvent: ({ name }) => names.push(name) });
+				await machine.execute("cont");
+				await machine.execute("stop");
 				remove();
-				await machine.session.execute("cont");
-				await machine.session.execute("stop");
+				await machine.execute("cont");
+				await machine.execute("stop");
 				await machine.close();
 				console.log(JSON.stringify(names));
 			`,
@@ -268,10 +268,10 @@ describe.skipIf(lacksQemu)("a program", () => {
 			await result(
 				`
 				const machine = await qomfs.connect(args[0]);
-				const { qom } = machine;
+				const { source: qom } = machine;
 				const paths = (await Array.fromAsync(qomfs.walk(qom, "/objects", 1))).map(({ path }) => path);
 				const matched = await qomfs.matchObjects(qom, "/objects/io*");
-				const set = await qomfs.setText({ text: "8K", kind: "integer", type: "int" }, (value) => qom.set("/objects/io0", "poll-max-ns", value));
+				const set = await qomfs.write(qom, { object: "/objects/io0", info: { name: "poll-max-ns", type: "int" }, text: "8K" });
 				const contents = (await qom.contents(["/objects/sec0"])).get("/objects/sec0");
 				const document = await qomfs.objectDocument(qom, "/objects/sec0", contents);
 				await machine.close();

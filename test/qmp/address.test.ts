@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { UsageError } from "../../src/errors.ts";
+import { AddressError } from "../../src/errors.ts";
 import {
 	type Address,
 	formatAddress,
@@ -48,7 +48,7 @@ describe("a monitor's address", () => {
 		"[]:4444",
 		"host:4444,server=on",
 	])("is not %j", (text) => {
-		expect(() => parseAddress(text)).toThrow(UsageError);
+		expect(() => parseAddress(text)).toThrow(AddressError);
 	});
 
 	it("may be as long as the kernel allows, counted in bytes", () => {

@@ -7,7 +7,6 @@ import {
 } from "../../src/errors.ts";
 import { Connection } from "../../src/qmp/connection.ts";
 import type { QmpEvent } from "../../src/qmp/messages.ts";
-import type { QmpSession } from "../../src/qmp/session.ts";
 import { type FakeTransport, fakeSession } from "../support/fakeTransport.ts";
 
 beforeEach(() => {
@@ -34,31 +33,29 @@ function start({
 		/** What setting a session up has to wait for. */
 		setUp: Promise.resolve() as Promise<void>,
 	};
-	const connection = new Connection(
-		{
-			connect: async () => {
-				state.attempts.push(Date.now());
-				if (!state.isUp) throw refusal;
-				const { transport, session } = fakeSession();
-				state.transports.push(transport);
-				return session;
-			},
-			reconnects,
-			...(delayMs !== undefined && { delayMs: () => delayMs }),
+	const connection = new Connection({
+		connect: async () => {
+			state.attempts.push(Date.now());
+			if (!state.isUp) throw refusal;
+			const { transport, session } = fakeSession();
+			state.transports.push(transport);
+			return session;
 		},
-		{
-			onConnected: async (_session: QmpSession) => {
-				state.told.push("connected");
-				await state.setUp;
-			},
-			onLost: (reason: QomfsError) => {
-				state.told.push(`lost: ${reason.message}`);
-			},
-			onEvent: ({ name }: QmpEvent) => {
-				state.told.push(name);
-			},
+		setUp: async () => {
+			state.told.push("connected");
+			await state.setUp;
 		},
-	);
+		reconnects,
+		...(delayMs !== undefined && { delayMs: () => delayMs }),
+	});
+	connection.subscribe({
+		onLost: (reason: QomfsError) => {
+			state.told.push(`lost: ${reason.message}`);
+		},
+		onEvent: ({ name }: QmpEvent) => {
+			state.told.push(name);
+		},
+	});
 	return { connection, state };
 }
 

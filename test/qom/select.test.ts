@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { UsageError } from "../../src/errors.ts";
+import { NoMatchError, UsageError } from "../../src/errors.ts";
 import {
 	firstKnown,
-	NoMatchError,
 	readingsOf,
 	selectProperties,
 } from "../../src/qom/select.ts";

@@ -12,6 +12,7 @@ import type {
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeInfo,
 } from "../../src/qom/source.ts";
 import { type Finished, run } from "./mounted.ts";
 
@@ -172,6 +173,7 @@ export type FakeTree = Readonly<
 
 /** A machine out of thin air. It follows no links. */
 export class FakeMachine implements QomSource {
+	readonly isWritable = true;
 	/** Paths that were asked for, each command on its own. */
 	readonly asked: (readonly string[])[] = [];
 	readonly tree: FakeTree;
@@ -222,12 +224,12 @@ export class FakeMachine implements QomSource {
 		throw new QomError(refusal, { path, property }, cause);
 	}
 
-	peek(path: string, property: string): Promise<Json> {
-		return this.get(path, property);
-	}
-
 	async set(): Promise<void> {
 		throw new Error("nothing here sets anything");
+	}
+
+	async types(): Promise<readonly TypeInfo[]> {
+		return [];
 	}
 
 	async describe(): Promise<ReadonlyMap<string, Description>> {

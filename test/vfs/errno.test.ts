@@ -9,8 +9,10 @@ import {
 	FileError,
 	MountError,
 	ProtocolError,
+	QomError,
 	TimeoutError,
 	UsageError,
+	ValueError,
 } from "../../src/errors.ts";
 import { refusalOf } from "../../src/qom/refusal.ts";
 import { errnoName, errnoOf } from "../../src/vfs/errno.ts";
@@ -38,6 +40,9 @@ describe("an error's errno", () => {
 		["ENODEV", new ConnectError("nobody there")],
 		["ENODEV", new BusyError("taken")],
 		["ENODEV", new ProtocolError("not QMP")],
+		["ERANGE", new ValueError("too large", { isOutOfRange: true })],
+		["EINVAL", new ValueError("half a pair")],
+		["EPERM", new QomError("guarded", { path: "/" }, { desc: "guarded" })],
 		["EROFS", new FileError("EROFS", "read-only")],
 		["EFBIG", new FileError("EFBIG", "too long")],
 		["EBADF", new FileError("EBADF", "not open")],

@@ -1,4 +1,4 @@
-/** The shell's connection: it comes back when QEMU does, and has the schema at hand. */
+/** The shell's machine: it waits for a QEMU that is on its way back, and has the schema at hand. */
 import { setTimeout as sleep } from "node:timers/promises";
 import {
 	CommandError,
@@ -6,15 +6,11 @@ import {
 	type QomfsError,
 } from "../../errors.ts";
 import { formatJson, type Json, type JsonObject } from "../../json.ts";
-import { type Address, parseAddress } from "../../qmp/address.ts";
-import { Connection } from "../../qmp/connection.ts";
+import { Machine } from "../../machine/machine.ts";
+import { parseAddress } from "../../qmp/address.ts";
 import type { QemuVersion, QmpEvent } from "../../qmp/messages.ts";
 import { type QmpSchema, readSchema } from "../../qmp/schema.ts";
-import {
-	connectSession,
-	type OnTraffic,
-	type QmpSession,
-} from "../../qmp/session.ts";
+import type { OnTraffic } from "../../qmp/session.ts";
 import { holdsSecret } from "../qmpRequest.ts";
 
 export interface ShellSessionOptions {
@@ -39,60 +35,55 @@ const waitForReturnMs = 3000;
 const patienceMs = 2 ** 31 - 1;
 
 export class ShellSession {
-	readonly #connection: Connection;
+	readonly #machine: Machine;
 	readonly #options: ShellSessionOptions;
-	#session: QmpSession | undefined;
 	#schema: Promise<QmpSchema | undefined> | undefined;
-	#onReturn: (() => void)[] = [];
+	/** What waits for QEMU to be there, or no longer. */
+	#onChange: (() => void)[] = [];
 	/** Set once the user has told QEMU to quit, so that its end is no loss. */
 	#quits = false;
 
 	/**
-	 * @throws UsageError no address; ConnectError, BusyError, TimeoutError
+	 * @throws AddressError; ConnectError, BusyError, TimeoutError
 	 */
 	static async connect(
 		monitor: string,
 		options: ShellSessionOptions,
 		listener: ShellListener,
 	): Promise<ShellSession> {
-		const session = new ShellSession(parseAddress(monitor), options, listener);
-		await session.#connection.open();
+		const session = new ShellSession(monitor, options, listener);
+		await session.#machine.open();
 		return session;
 	}
 
 	private constructor(
-		address: Address,
+		monitor: string,
 		options: ShellSessionOptions,
 		listener: ShellListener,
 	) {
 		const { negotiate, reconnects, onTraffic } = options;
 		this.#options = options;
-		this.#connection = new Connection(
-			{
-				connect: () =>
-					connectSession(address, {
-						negotiate,
-						timeoutMs: patienceMs,
-						...(onTraffic && { onTraffic }),
-					}),
-				reconnects,
-				delayMs: (attempt) => Math.min(100 * 2 ** attempt, longestDelayMs),
+		this.#machine = new Machine(parseAddress(monitor), {
+			negotiates: negotiate,
+			hasObjects: false,
+			timeoutMs: patienceMs,
+			reconnects,
+			delayMs: (attempt) => Math.min(100 * 2 ** attempt, longestDelayMs),
+			...(onTraffic && { onTraffic }),
+		});
+		this.#machine.subscribe({
+			onConnected: ({ greeting }) => {
+				this.#schema = undefined;
+				this.#changed();
+				listener.onConnected(greeting.version);
 			},
-			{
-				onConnected: async (session) => {
-					this.#session = session;
-					this.#schema = undefined;
-					for (const resolve of this.#onReturn.splice(0)) resolve();
-					listener.onConnected(session.greeting.version);
-				},
-				onLost: (reason) => {
-					this.#session = undefined;
-					if (this.#quits) void this.#connection.close();
-					else listener.onLost(reason);
-				},
-				onEvent: (event) => listener.onEvent(event),
+			onLost: (reason) => {
+				this.#changed();
+				if (this.#quits) void this.#machine.close();
+				else listener.onLost(reason);
 			},
-		);
+			onEvent: (event) => listener.onEvent(event),
+		});
 	}
 
 	/**
@@ -101,9 +92,9 @@ export class ShellSession {
 	 * @throws CommandError QEMU refuses; DisconnectedError QEMU has gone, or stays away
 	 */
 	async execute(command: string, args?: JsonObject): Promise<Json> {
-		const session = this.#session ?? (await this.#returned(command));
+		if (!this.#machine.isConnected) await this.#returned(command);
 		const secret = args !== undefined && holdsSecret(formatJson(args));
-		return session.execute(command, args, { secret });
+		return this.#machine.execute(command, args, { secret });
 	}
 
 	/** QEMU's schema, fetched once per session; undefined where it has none to give now. */
@@ -121,24 +112,29 @@ export class ShellSession {
 	/** The session will end, because the user has said so. */
 	async awaitEnd(): Promise<void> {
 		this.#quits = true;
-		await Promise.race([this.#session?.ended, aWhile()]);
+		if (this.#machine.isConnected)
+			await Promise.race([this.#change(), aWhile()]);
 	}
 
 	close(): Promise<void> {
-		return this.#connection.close();
+		return this.#machine.close();
 	}
 
-	async #returned(command: string): Promise<QmpSession> {
-		if (this.#options.reconnects) {
-			await Promise.race([
-				new Promise<void>((resolve) => this.#onReturn.push(resolve)),
-				aWhile(),
-			]);
-		}
-		if (this.#session) return this.#session;
-		throw new DisconnectedError(
-			`${command}: not sent, for QEMU is not there: ${this.#connection.reason.message}`,
-		);
+	async #returned(command: string): Promise<void> {
+		if (this.#options.reconnects)
+			await Promise.race([this.#change(), aWhile()]);
+		if (!this.#machine.isConnected)
+			throw new DisconnectedError(
+				`${command}: not sent, for QEMU is not there: ${this.#machine.reason.message}`,
+			);
+	}
+
+	#change(): Promise<void> {
+		return new Promise((resolve) => this.#onChange.push(resolve));
+	}
+
+	#changed(): void {
+		for (const resolve of this.#onChange.splice(0)) resolve();
 	}
 }
 

@@ -1,15 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { ControlTree } from "../../src/vfs/controlTree.ts";
-import { LogFile } from "../../src/vfs/logFile.ts";
-import type { File } from "../../src/vfs/node.ts";
-
-const logs = { errors: new LogFile(3), events: new LogFile(3) };
+import { controlDirectory } from "../../../src/vfs/control/controlDirectory.ts";
+import { LogFile } from "../../../src/vfs/control/logFile.ts";
+import type { File } from "../../../src/vfs/node.ts";
+import { volumeFor } from "../../support/volumes.ts";
 
 describe("the control directory", () => {
 	it("shows a status of no size, for it may be longer when it is opened", async () => {
 		let counter = 9;
-		const tree = new ControlTree(() => ({ counter: counter++ }), logs, 0);
-		const file = tree.resolve("/.qomfs/status") as File;
+		const control = controlDirectory(volumeFor(), {
+			status: () => ({ counter: counter++ }),
+			events: new LogFile(3),
+		});
+		const file = (await control.lookup("status")) as File;
 		expect((await file.attributes()).size).toBe(0);
 		const read = async () => {
 			const handle = await file.open({
@@ -22,9 +24,13 @@ describe("the control directory", () => {
 	});
 
 	it("shows logs with their size, and nothing can be written", async () => {
-		logs.events.append('{"event":"STOP"}');
-		const tree = new ControlTree(() => ({}), logs, 0);
-		const file = tree.resolve("/.qomfs/events") as File;
+		const events = new LogFile(3);
+		events.append('{"event":"STOP"}');
+		const control = controlDirectory(volumeFor(), {
+			status: () => ({}),
+			events,
+		});
+		const file = (await control.lookup("events")) as File;
 		expect((await file.attributes()).size).toBe(17);
 		await expect(
 			file.open({ read: false, write: true, append: false }),

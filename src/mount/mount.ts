@@ -1,11 +1,8 @@
 /** Mounts a machine from within a program. */
 import { resolve } from "node:path";
 import { absoluteAddress, parseAddress } from "../qmp/address.ts";
-import { defaultMountSettings, type MountSettings } from "./mountSettings.ts";
-import { type ServedMount, serveMount } from "./serveMount.ts";
-
-/** A machine that this process serves as a directory tree. */
-export type Mounted = ServedMount;
+import { type Mounted, serveMount } from "./serveMount.ts";
+import { defaultMountSettings, type MountSettings } from "./settings.ts";
 
 /**
  * Mounts a machine and serves it from this process, until it is unmounted or the process
@@ -16,7 +13,7 @@ export type Mounted = ServedMount;
  *
  * @param source as for `connect`
  * @param mountpoint an empty directory
- * @throws UsageError no address; MountError the kernel or the mount point refused;
+ * @throws AddressError; MountError the kernel or the mount point refused;
  * ConnectError, BusyError, TimeoutError as `connect` does
  */
 export function mount(

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LogFile } from "../../src/vfs/logFile.ts";
-import type { FileHandle } from "../../src/vfs/node.ts";
+import { LogFile } from "../../../src/vfs/control/logFile.ts";
+import type { FileHandle } from "../../../src/vfs/fileHandle.ts";
 
 /** Reads on from an offset until there is no more, as `cat` and `tail` do. */
 async function readFrom(

@@ -2,8 +2,8 @@
  * A log as a live file: `tail -f` follows it. Offsets only grow and the end offset is the
  * size; of old lines only the last are kept, and a reader that comes late skips the rest.
  */
-import { FileError } from "../errors.ts";
-import type { FileHandle } from "./node.ts";
+import { FileError } from "../../errors.ts";
+import type { FileHandle } from "../fileHandle.ts";
 
 /** However long its lines are. */
 const maxBytes = 4 * 1024 * 1024;

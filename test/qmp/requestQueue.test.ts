@@ -5,7 +5,7 @@ import {
 	type QmpExecutor,
 	RequestQueue,
 	type Urgency,
-} from "../../src/qom/requestQueue.ts";
+} from "../../src/qmp/requestQueue.ts";
 
 interface Sent {
 	readonly command: string;
@@ -69,7 +69,7 @@ describe("the request queue", () => {
 
 	it("has four on their way at most, and sends the rest in order", async () => {
 		const { qemu, ask } = start();
-		for (let index = 0; index < 7; index++) ask(`${index}`);
+		for (let index = 0; index < 7; index++) void ask(`${index}`);
 		expect(qemu.commands).toEqual(["0", "1", "2", "3"]);
 		qemu.of("2").resolve(null);
 		qemu.of("0").reject(new DisconnectedError("gone"));
@@ -79,7 +79,7 @@ describe("the request queue", () => {
 
 	it("has one whole object on its way at most", async () => {
 		const { qemu, ask } = start();
-		for (const name of ["a", "b", "c"]) ask(name, "bulk");
+		for (const name of ["a", "b", "c"]) void ask(name, "bulk");
 		expect(qemu.commands).toEqual(["a"]);
 		qemu.of("a").resolve(null);
 		await settle();
@@ -88,9 +88,9 @@ describe("the request queue", () => {
 
 	it("lets single values go before whole objects", async () => {
 		const { qemu, ask } = start();
-		ask("a", "bulk");
-		ask("b", "bulk");
-		for (const name of ["1", "2", "3", "4"]) ask(name);
+		void ask("a", "bulk");
+		void ask("b", "bulk");
+		for (const name of ["1", "2", "3", "4"]) void ask(name);
 		expect(qemu.commands).toEqual(["a", "1", "2", "3"]);
 		qemu.of("a").resolve(null);
 		await settle();
@@ -129,7 +129,7 @@ describe("the request queue", () => {
 
 	it("asks for one sign, however many get no answer", async () => {
 		const { qemu, ask } = start();
-		for (const name of ["1", "2", "3", "4"]) ask(name);
+		for (const name of ["1", "2", "3", "4"]) void ask(name);
 		for (const name of ["1", "2", "3", "4"]) qemu.of(name).reject(late);
 		await settle();
 		expect(
@@ -143,7 +143,7 @@ describe("the request queue", () => {
 		["is cut off", (probe) => probe.reject(new DisconnectedError("gone"))],
 	])("goes on when the sign %s", async (_what, act) => {
 		const { qemu, ask } = start();
-		ask("first");
+		void ask("first");
 		qemu.of("first").reject(late);
 		await settle();
 		act(qemu.of("query-name"));
@@ -155,14 +155,14 @@ describe("the request queue", () => {
 
 	it("can have as many on their way as before, after a stall", async () => {
 		const { qemu, ask } = start();
-		for (const name of ["1", "2", "3"]) ask(name);
-		ask("a", "bulk");
+		for (const name of ["1", "2", "3"]) void ask(name);
+		void ask("a", "bulk");
 		for (const name of ["1", "2", "3", "a"]) qemu.of(name).reject(late);
 		await settle();
 		qemu.of("query-name").resolve({});
 		await settle();
-		ask("b", "bulk");
-		for (const name of ["5", "6", "7", "8"]) ask(name);
+		void ask("b", "bulk");
+		for (const name of ["5", "6", "7", "8"]) void ask(name);
 		expect(qemu.commands.slice(-4)).toEqual(["b", "5", "6", "7"]);
 	});
 
@@ -171,7 +171,7 @@ describe("the request queue", () => {
 		const first = ask("first");
 		qemu.of("first").reject(new DisconnectedError("gone"));
 		await expect(first).rejects.toBeInstanceOf(DisconnectedError);
-		ask("second");
+		void ask("second");
 		expect(qemu.commands).toEqual(["first", "second"]);
 	});
 });

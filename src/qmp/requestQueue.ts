@@ -74,7 +74,8 @@ export class RequestQueue {
 			const request = this.#next();
 			if (!request) return;
 			this.#underWay[request.urgency]++;
-			request.send().finally(() => {
+			// Whoever asked is told what went wrong.
+			void request.send().finally(() => {
 				this.#underWay[request.urgency]--;
 				this.#sendNext();
 			});

@@ -1,6 +1,10 @@
 /** How a machine is mounted. The command line writes them as `-o` options. */
+import {
+	defaultFreshness,
+	type FreshnessSettings,
+} from "../machine/freshness.ts";
 
-export interface MountSettings {
+export interface MountSettings extends FreshnessSettings {
 	/** Implies `defaultPermissions`; needs `user_allow_other` in /etc/fuse.conf. */
 	readonly allowOther: boolean;
 	/** Needs `user_allow_other` in /etc/fuse.conf. */
@@ -19,10 +23,6 @@ export interface MountSettings {
 	readonly umask: number;
 	/** What findmnt shows as source; undefined: the source's address. */
 	readonly fsname: string | undefined;
-	/** How old a listing may be. */
-	readonly cacheTimeoutSec: number;
-	/** How long a value that was fetched ahead waits for its open; 0 fetches none ahead. */
-	readonly valueTimeoutSec: number;
 	/** How long QEMU may take for one command. */
 	readonly timeoutSec: number;
 	readonly connectTimeoutSec: number;
@@ -41,8 +41,7 @@ export function defaultMountSettings(): MountSettings {
 		gid: process.getgid?.() ?? 0,
 		umask: 0,
 		fsname: undefined,
-		cacheTimeoutSec: 1,
-		valueTimeoutSec: 0.1,
+		...defaultFreshness,
 		timeoutSec: 10,
 		connectTimeoutSec: 3,
 	};

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ToldSizes } from "../../src/vfs/toldSizes.ts";
+import { ToldSizes } from "../../src/fuse/toldSizes.ts";
 
 const keptMs = 60;
 

@@ -1,7 +1,7 @@
 /** The last failures of a mount, so that the reason is not lost where a shell shows an errno. */
-import { QomError, QomfsError } from "../errors.ts";
-import { formatJson, type Json } from "../json.ts";
-import { errnoName } from "./errno.ts";
+import { QomError, QomfsError } from "../../errors.ts";
+import { formatJson, type Json } from "../../json.ts";
+import { errnoName } from "../errno.ts";
 import { LogFile } from "./logFile.ts";
 
 const maxFailures = 256;

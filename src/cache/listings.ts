@@ -1,0 +1,93 @@
+/**
+ * Listings of objects, kept for a while and asked for once, however many want them at the same
+ * time. A failure is never kept.
+ */
+import { joinPath, type QomPath, splitPath } from "../qom/path.ts";
+import type { PropertyInfo } from "../qom/source.ts";
+import { parseType } from "../qom/types.ts";
+import { isWithin } from "./sweep.ts";
+
+export interface Listing {
+	readonly properties: Promise<readonly PropertyInfo[]>;
+	/** Paths of the children; undefined while QEMU has not answered. */
+	children: readonly QomPath[] | undefined;
+	/** Counted from the request, for the answer may be as old as that; Infinity while it is awaited. */
+	expiresMs: number;
+}
+
+/** Enough for the sweep of a large machine; beyond it the oldest go first. */
+const maxListings = 10_000;
+
+export class Listings {
+	readonly #ttlMs: number;
+	readonly #now: () => number;
+	/** The oldest first. */
+	readonly #byPath = new Map<QomPath, Listing>();
+
+	/** @param ttlMs how old a listing may be */
+	constructor(ttlMs: number, now: () => number) {
+		this.#ttlMs = ttlMs;
+		this.#now = now;
+	}
+
+	/** One that is not too old, or on its way. */
+	fresh(path: QomPath): Listing | undefined {
+		const listing = this.#byPath.get(path);
+		return listing && listing.expiresMs > this.#now() ? listing : undefined;
+	}
+
+	/** Whatever is there, however old. */
+	latest(path: QomPath): Listing | undefined {
+		return this.#byPath.get(path);
+	}
+
+	/** Keeps one that was asked for at `sentMs`. */
+	add(
+		path: QomPath,
+		properties: Promise<readonly PropertyInfo[]>,
+		sentMs: number,
+	): Listing {
+		const listing: Listing = {
+			properties,
+			children: undefined,
+			expiresMs: Number.POSITIVE_INFINITY,
+		};
+		this.#byPath.delete(path);
+		this.#byPath.set(path, listing);
+		for (const [oldest, { expiresMs }] of this.#byPath) {
+			if (expiresMs > sentMs && this.#byPath.size <= maxListings) break;
+			this.#byPath.delete(oldest);
+		}
+		properties.then(
+			(properties) => {
+				listing.expiresMs = sentMs + this.#ttlMs;
+				listing.children = childrenOf(path, properties);
+			},
+			() => {
+				if (this.#byPath.get(path) === listing) this.#byPath.delete(path);
+			},
+		);
+		return listing;
+	}
+
+	/** An object is gone, with all below it; its parent lists it no longer. */
+	forget(path: QomPath): void {
+		const [parent] = splitPath(path);
+		for (const listed of this.#byPath.keys())
+			if (listed === parent || isWithin(listed, path))
+				this.#byPath.delete(listed);
+	}
+
+	clear(): void {
+		this.#byPath.clear();
+	}
+}
+
+function childrenOf(
+	path: QomPath,
+	properties: readonly PropertyInfo[],
+): QomPath[] {
+	return properties
+		.filter(({ type }) => parseType(type).kind === "child")
+		.map(({ name }) => joinPath(path, name));
+}

@@ -1,0 +1,378 @@
+/**
+ * A FileSystem through fuse-native. Glue without policy: promises become callbacks, errors become
+ * negative errno numbers, and paths are walked name by name. The only importer of the binding.
+ */
+import { posix } from "node:path";
+import type Fuse from "fuse-native";
+import { MountError } from "../errors.ts";
+import { log } from "../log.ts";
+import { errnoName, errnoOf } from "../vfs/errno.ts";
+import type { FileSystem, OpenFile } from "../vfs/fileSystem.ts";
+import type { Attributes, Directory, Node, NodeKind } from "../vfs/node.ts";
+import type { MountOptions } from "./serve.ts";
+import { ToldSizes } from "./toldSizes.ts";
+
+/** Requests that may be under way at the same time; the binding's own maximum. */
+const mostConcurrent = 64;
+
+/** Of these so many may wait for a machine, so that what needs none is answered all the same. */
+export const mostWaiting = 48;
+
+/** A file system that is mounted. */
+export interface Binding {
+	/** Makes the kernel forget a name, for one that is gone. */
+	invalidate(path: string): void;
+	unmount(): Promise<void>;
+}
+
+/**
+ * Mounts a file system. The directory has been checked.
+ *
+ * @param onUnmounted called once the kernel has let go, whoever made it
+ * @throws MountError
+ */
+export async function mountBinding(
+	fs: FileSystem,
+	mountpoint: string,
+	options: MountOptions,
+	onUnmounted: () => void,
+): Promise<Binding> {
+	const Binding = await loadBinding();
+	const fuse = new Binding(mountpoint, operations(fs, options), {
+		subtype: "qomfs",
+		// These three would be read as the end of the option.
+		fsname: options.fsname.replace(/[,\\\n]/g, "?"),
+		directIo: true,
+		attrTimeout: options.attributesTtlMs / 1000,
+		entryTimeout: options.entryTtlMs / 1000,
+		maxConcurrency: mostConcurrent,
+		timeout: { default: options.requestTimeoutMs },
+		allowOther: options.allowOther,
+		allowRoot: options.allowRoot,
+		defaultPermissions: options.defaultPermissions,
+		onError(error, operation) {
+			// The kernel has let go: `fusermount3 -u` or `umount`, ours or from outside.
+			if ((error as NodeJS.ErrnoException).code === "EFUSELOOPEXIT")
+				onUnmounted();
+			else log.fuse("%s: %O", operation, error);
+		},
+	});
+	await open(fuse, mountpoint);
+	return {
+		invalidate(path) {
+			// Not inside a callback of the binding; what is not cached is no failure.
+			setImmediate(() => fuse.invalidateEntry(path));
+		},
+		unmount: () => close(fuse),
+	};
+}
+
+async function loadBinding(): Promise<typeof Fuse> {
+	try {
+		return (await import("fuse-native")).default;
+	} catch (cause) {
+		throw new MountError(explainBinding(cause as NodeJS.ErrnoException), {
+			cause,
+		});
+	}
+}
+
+function explainBinding(error: NodeJS.ErrnoException): string {
+	return error.code === "EFUSEDEPENDENCY"
+		? "libfuse 3 is missing; install it with 'apt install fuse3'"
+		: `the FUSE binding does not load in Node ${process.versions.node} (${firstLine(error.message)}); use Node 22, 24 or 26 and run 'npm rebuild fuse-native'`;
+}
+
+function open(fuse: Fuse, path: string): Promise<void> {
+	return new Promise((resolve, reject) => {
+		// The binding takes any `*` in DEBUG for its own, and would print every request.
+		const { DEBUG } = process.env;
+		delete process.env.DEBUG;
+		fuse.mount((error) => {
+			if (DEBUG !== undefined) process.env.DEBUG = DEBUG;
+			if (!error) return resolve();
+			reject(
+				new MountError(explainMount(path, error as NodeJS.ErrnoException), {
+					cause: error,
+				}),
+			);
+		});
+	});
+}
+
+function explainMount(path: string, error: NodeJS.ErrnoException): string {
+	switch (error.code) {
+		case "EFUSEHELPER":
+			return "fusermount3 is missing; install it with 'apt install fuse3'";
+		case "EFUSEDEVICE":
+			return "/dev/fuse is missing or not accessible; load it with 'modprobe fuse', and let your user read and write it (mode 0666)";
+		case "EFUSEALLOWOTHER":
+			return "allow_other and allow_root need the line 'user_allow_other' in /etc/fuse.conf";
+		default:
+			return `${path}: cannot mount: ${firstLine(error.message)}`;
+	}
+}
+
+/**
+ * Answering a request and unmounting in the same tick writes into freed memory
+ * in the binding: hence a tick of its own.
+ */
+function close(fuse: Fuse): Promise<void> {
+	return new Promise((resolve, reject) => {
+		setImmediate(() =>
+			fuse.unmount((error) => {
+				if (!error) return resolve();
+				reject(
+					new MountError(`cannot unmount: ${error.message}`, { cause: error }),
+				);
+			}),
+		);
+	});
+}
+
+/** Directories that a path has led through, enough for those that are in use. */
+const mostDirectories = 4096;
+
+/** Nodes by path. The kernel has looked up every directory before what is in it. */
+class Paths {
+	readonly #fs: FileSystem;
+	/** The least recently looked up first. */
+	readonly #directories = new Map<string, Directory>();
+
+	constructor(fs: FileSystem) {
+		this.#fs = fs;
+	}
+
+	/** @param given null never comes, but the binding's types allow it */
+	async node(given: string | null): Promise<Node> {
+		const path = given ?? "/";
+		if (path === "/") return this.#fs.root;
+		const [parent, name] = await this.entry(path);
+		const node = await this.#fs.lookup(parent, name);
+		if (node.kind === "directory") this.#keep(path, node);
+		return node;
+	}
+
+	/** The directory that a path's last name is in, and that name. */
+	async entry(given: string | null): Promise<[parent: Node, name: string]> {
+		const path = given ?? "/";
+		const parent = posix.dirname(path);
+		return [
+			this.#directories.get(parent) ?? (await this.node(parent)),
+			posix.basename(path),
+		];
+	}
+
+	#keep(path: string, directory: Directory): void {
+		this.#directories.delete(path);
+		this.#directories.set(path, directory);
+		const [oldest] = this.#directories.keys();
+		if (this.#directories.size > mostDirectories && oldest !== undefined)
+			this.#directories.delete(oldest);
+	}
+}
+
+type Callback<Value> = (error: number, value?: Value) => void;
+
+function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
+	const paths = new Paths(fs);
+	const open = new Map<number, OpenFile>();
+	/** By path, the handle that was opened last: an fstat comes by path, too. */
+	const newest = new Map<string, OpenFile>();
+	const toldSizes = new ToldSizes(options.attributesTtlMs);
+	let lastHandle = 0;
+
+	const opened = (handle: number | bigint): OpenFile => {
+		const file = open.get(Number(handle));
+		if (!file) throw new Error(`handle ${handle} is not open`);
+		return file;
+	};
+	/** For operations on one path, whose callback comes last. */
+	const refuse =
+		(operation: string) =>
+		(path: string | null, ...rest: unknown[]) => {
+			const callback = rest.at(-1) as Callback<void>;
+			answer(operation, path, callback, async () =>
+				fs.refuse(operation, await paths.node(path)),
+			);
+		};
+	/** For those that would make something of a new name. */
+	const refuseNew =
+		(operation: string) =>
+		(path: string | null, ...rest: unknown[]) => {
+			const callback = rest.at(-1) as Callback<void>;
+			answer(operation, path, callback, async () =>
+				fs.refuse(operation, ...(await paths.entry(path))),
+			);
+		};
+	return {
+		getattr: (path, callback) =>
+			answer("getattr", path, callback, async () => {
+				const node = await paths.node(path);
+				const attributes = await fs.getattr(node, newest.get(path ?? ""));
+				if (node.kind !== "file") return stats(attributes, options);
+				// It may have been opened meanwhile, and the next fstat is told what we say now.
+				const size = newest.get(path ?? "")?.handle.size ?? attributes.size;
+				toldSizes.tell(path ?? "", size);
+				return stats({ ...attributes, size }, options);
+			}),
+		readdir: (path, callback) =>
+			answer(
+				"readdir",
+				path,
+				(error: number, entries: readonly Dirent[] = []) =>
+					callback(
+						error,
+						entries.map(({ name }) => name),
+						entries.map(({ mode }) => ({ mode })),
+					),
+				async () => {
+					const entries = await fs.readdir(await paths.node(path));
+					// The kind alone, so that `find -type` asks for no attributes.
+					return entries.map(({ name, kind }) => ({
+						name,
+						mode: fileTypes[kind],
+					}));
+				},
+			),
+		readlink: (path, callback) =>
+			answer("readlink", path, callback, async () =>
+				fs.readlink(await paths.node(path)),
+			),
+		open: (path, flags, callback) =>
+			answer("open", path, callback, async () => {
+				const file = await fs.open(await paths.node(path), flags);
+				const handle = ++lastHandle;
+				open.set(handle, file);
+				newest.set(path, file);
+				const { size } = file.handle;
+				if (size !== undefined) await toldSizes.forgotten(path, size);
+				return handle;
+			}),
+		readBuffer: (path, handle, length, position, callback) =>
+			answer("read", path, callback, async () =>
+				toBuffer(await fs.read(opened(handle), length, Number(position))),
+			),
+		write: (path, handle, buffer, length, position, callback) =>
+			answer(
+				"write",
+				path,
+				(error: number) => callback(error || length),
+				() =>
+					fs.write(
+						opened(handle),
+						buffer.subarray(0, length),
+						Number(position),
+					),
+			),
+		release: (path, handle, callback) =>
+			answer("release", path, callback, async () => {
+				const file = opened(handle);
+				open.delete(Number(handle));
+				if (path !== null && newest.get(path) === file) newest.delete(path);
+				await fs.release(file);
+			}),
+		truncate: (path, _size, callback) =>
+			answer("truncate", path, callback, async () =>
+				fs.truncate(await paths.node(path)),
+			),
+		ftruncate: (path, handle, _size, callback) =>
+			answer("truncate", path, callback, async () =>
+				fs.truncate(opened(handle).node),
+			),
+		utimensWithTimespec: (path, _atime, _mtime, callback) =>
+			answer("utimens", path, callback, async () =>
+				fs.utimens(await paths.node(path)),
+			),
+		symlink: (target, path, callback) =>
+			answer("symlink", path, callback, async () =>
+				fs.symlink(...(await paths.entry(path)), target),
+			),
+		rename: (from, to, callback) =>
+			answer("rename", to, callback, async () =>
+				fs.rename(...(await paths.entry(from)), ...(await paths.entry(to))),
+			),
+		unlink: (path, callback) =>
+			answer("unlink", path, callback, async () =>
+				fs.unlink(...(await paths.entry(path))),
+			),
+		getxattr: (path, name, _position, callback) =>
+			answer("getxattr", path, callback, async () => {
+				const text = await fs.getxattr(await paths.node(path), name);
+				return text === undefined ? null : Buffer.from(text);
+			}),
+		listxattr: (path, callback) =>
+			answer("listxattr", path, callback, async () =>
+				fs.listxattr(await paths.node(path)),
+			),
+		statfs: (path, callback) =>
+			answer("statfs", path, callback, async () => {
+				const { blockBytes, maxNameBytes } = fs.statfs();
+				return { bsize: blockBytes, frsize: blockBytes, namemax: maxNameBytes };
+			}),
+		create: refuseNew("create"),
+		mknod: refuseNew("mknod"),
+		mkdir: refuseNew("mkdir"),
+		rmdir: refuse("rmdir"),
+		chmod: refuse("chmod"),
+		chown: refuse("chown"),
+		setxattr: refuse("setxattr"),
+		removexattr: refuse("removexattr"),
+		link: (_existing, path, callback) => refuseNew("link")(path, callback),
+	};
+}
+
+/** An entry as the binding takes it. */
+interface Dirent {
+	readonly name: string;
+	readonly mode: number;
+}
+
+/** Gives what comes of an operation to a callback of the binding. */
+function answer<Value>(
+	operation: string,
+	path: string | null,
+	callback: Callback<Value>,
+	act: () => Promise<Value>,
+): void {
+	// A callback that throws is a fault of the binding's: nobody else is answered twice for it.
+	void act().then(
+		(value) => callback(0, value),
+		(error) => {
+			log.vfs("%s %s: %s %O", operation, path, errnoName(error), error);
+			callback(-errnoOf(error));
+		},
+	);
+}
+
+const fileTypes: Record<NodeKind, number> = {
+	directory: 0o040000,
+	file: 0o100000,
+	symlink: 0o120000,
+};
+
+function stats(attributes: Attributes, options: MountOptions): Fuse.Stats {
+	const permissions =
+		attributes.kind === "symlink"
+			? attributes.mode
+			: attributes.mode & ~options.umask;
+	const time = Math.floor(attributes.mtimeMs); // the binding takes milliseconds
+	return {
+		mode: fileTypes[attributes.kind] | permissions,
+		size: attributes.size,
+		nlink: 1, // a directory with one link tells find not to count sub-directories
+		uid: options.uid,
+		gid: options.gid,
+		mtime: time,
+		ctime: time,
+		atime: time,
+	};
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function firstLine(text: string): string {
+	return text.split("\n", 1)[0] ?? "";
+}

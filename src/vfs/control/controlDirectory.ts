@@ -1,0 +1,73 @@
+/** `.qomfs/`: a volume's own files. Reachable by name but not listed, as ZFS does with `.zfs`. */
+import { FileError } from "../../errors.ts";
+import { formatJson, type JsonObject } from "../../json.ts";
+import { joinPath } from "../../qom/path.ts";
+import { type FileHandle, snapshotHandle } from "../fileHandle.ts";
+import type { Directory, File, NodeKind } from "../node.ts";
+import type { Volume } from "../volume.ts";
+import type { LogFile } from "./logFile.ts";
+
+export const controlName = ".qomfs";
+
+export interface ControlFiles {
+	/** What `status` says, gathered by whoever knows it. */
+	readonly status: () => JsonObject;
+	readonly events: LogFile;
+}
+
+export function controlDirectory(
+	volume: Volume,
+	{ status, events }: ControlFiles,
+): Directory {
+	const path = `/${controlName}`;
+	const sinceMs = Date.now();
+	const attributes = (kind: NodeKind, mode: number, size: number) => ({
+		...{ kind, mode, size },
+		mtimeMs: sinceMs,
+	});
+	const file = (
+		name: string,
+		size: () => number,
+		open: () => FileHandle,
+	): readonly [string, File] => [
+		name,
+		{
+			kind: "file",
+			volume,
+			path: joinPath(path, name),
+			waits: false,
+			attributes: async () => attributes("file", 0o444, size()),
+			open: async ({ write }) => {
+				if (write) throw new FileError("EACCES", "cannot be written");
+				return open();
+			},
+		},
+	];
+	const log = (name: string, lines: LogFile) =>
+		file(
+			name,
+			() => lines.size,
+			() => lines.open(),
+		);
+	const files = new Map([
+		// Made anew for every open, so as in /proc its size is not known before: one that the
+		// kernel still has from another would cut it short.
+		file(
+			"status",
+			() => 0,
+			() => snapshotHandle(Buffer.from(`${formatJson(status())}\n`)),
+		),
+		log("errors", volume.errors.file),
+		log("events", events),
+	]);
+	return {
+		kind: "directory",
+		volume,
+		path,
+		waits: false,
+		attributes: async () => attributes("directory", 0o700, 0),
+		lookup: async (name) => files.get(name),
+		entries: async () =>
+			[...files.keys()].map((name) => ({ name, kind: "file" })),
+	};
+}

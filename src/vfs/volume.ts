@@ -1,0 +1,52 @@
+/**
+ * A volume is what belongs to one machine in a mount: its tree, what its user may do there, what
+ * has failed, and how many may wait for it. A mount of several machines has one for each.
+ */
+import { TimeoutError } from "../errors.ts";
+import { ErrorLog } from "./control/errorLog.ts";
+import { Learnt } from "./learnt.ts";
+
+export interface VolumeOptions {
+	readonly readOnly: boolean;
+	/** Lifts the guard on what can crash the machine or cut the session. */
+	readonly unsafeWrites: boolean;
+	/** Absolute path of the volume's root, for symlink targets that begin with it. */
+	readonly mountpoint: string;
+	/** How many requests may wait for the machine at the same time. */
+	readonly mostWaiting: number;
+	/** When the machine was connected: QOM knows no times. Milliseconds since 1970. */
+	readonly sinceMs: () => number;
+}
+
+export class Volume {
+	readonly options: VolumeOptions;
+	readonly errors = new ErrorLog();
+	readonly learnt = new Learnt();
+	#waiting = 0;
+
+	constructor(options: VolumeOptions) {
+		this.options = options;
+	}
+
+	/**
+	 * Does what may have to wait for the machine.
+	 *
+	 * @throws TimeoutError at once, when too many wait already
+	 */
+	async wait<Result>(act: () => Promise<Result>): Promise<Result> {
+		const { mostWaiting } = this.options;
+		if (this.#waiting >= mostWaiting)
+			throw new TimeoutError(`${mostWaiting} others wait for QEMU already`);
+		this.#waiting++;
+		try {
+			return await act();
+		} finally {
+			this.#waiting--;
+		}
+	}
+
+	/** Permission bits as they show. */
+	mode(bits: number): number {
+		return this.options.readOnly ? bits & ~0o222 : bits;
+	}
+}
