@@ -7,7 +7,10 @@ import { spawn } from "node:child_process";
 import { setUp } from "./setup.js";
 
 const [name, ...args] = process.argv.slice(2);
-const node = setUp({ qemu: name !== "demo" || args.length === 0 });
+const isOwnMachine = args.length === 0;
+const node = setUp(
+	name !== "demo" ? "tests" : isOwnMachine ? "machine" : "mount",
+);
 const script = new URL(`${name}.ts`, import.meta.url).pathname;
 const child = spawn(node, [script, ...args], { stdio: "inherit" });
 // Ctrl-C reaches the child as well; it tidies up, and this process waits for that.

@@ -1,61 +1,136 @@
 /**
- * Brings a fresh machine to where the project builds and runs: system packages first
+ * Brings a fresh machine to where the project builds and runs: programs of the system first
  * (without libfuse 3 the binding's install would look for a compiler), then `npm ci`, which
  * also brings a current Node, then the build. What is there already is left alone.
  */
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 const project = new URL("..", import.meta.url).pathname;
 
 /**
- * @param {{ qemu: boolean }} needs what this run needs besides FUSE
+ * What a run is for; each includes the ones before it: a mount of a machine that exists, a
+ * virtual machine of the project's own, the tests.
+ *
+ * @typedef {"mount" | "machine" | "tests"} Purpose
+ */
+
+/** @type {readonly Purpose[]} */
+const purposes = ["mount", "machine", "tests"];
+
+/**
+ * The programs that a minimal Debian lacks: the command, its Debian package, and the
+ * first purpose that needs it.
+ *
+ * @type {readonly (readonly [command: string, debianPackage: string, purpose: Purpose])[]}
+ */
+const programs = [
+	["fusermount3", "fuse3", "mount"],
+	["qemu-system-x86_64", "qemu-system-x86", "machine"],
+	["getfattr", "attr", "tests"],
+	["groff", "groff-base", "tests"],
+	["ip", "iproute2", "tests"],
+	["jq", "jq", "tests"],
+	["man", "man-db", "tests"],
+	["mandoc", "mandoc", "tests"],
+	["ps", "procps", "tests"],
+	["python3", "python3", "tests"],
+	["zsh", "zsh", "tests"],
+];
+
+/**
+ * @param {Purpose} purpose
  * @returns {string} path of the Node to go on with
  */
-export function setUp({ qemu }) {
-	installSystemPackages(qemu);
-	installNodePackages();
-	run("npm", ["run", "--silent", "build"]);
-	return join(project, "node_modules", ".bin", "node");
-}
-
-/** @param {boolean} qemu */
-function installSystemPackages(qemu) {
-	const missing = [];
-	if (!onPath("fusermount3")) missing.push("fuse3");
-	if (qemu && !process.env.QOMFS_QEMU && !onPath("qemu-system-x86_64"))
-		missing.push("qemu-system-x86");
-	if (missing.length === 0) return;
-	const root = process.getuid?.() === 0;
-	const install = ["install", "-y", "--no-install-recommends", ...missing];
-	const byHand = `${root ? "" : "sudo "}apt-get ${install.join(" ")}`;
-	if (!onPath("apt-get")) {
-		say(
-			`needs ${missing.join(" and ")}, and knows only apt-get; please install`,
-		);
-	} else if (!root && !onPath("sudo")) {
-		say(`needs ${missing.join(" and ")}; as root, run: ${byHand}`);
+export function setUp(purpose) {
+	installPrograms(purpose);
+	if (nodePackagesAreCurrent()) {
+		say("building");
+		run("npm", ["run", "--silent", "build"]);
 	} else {
-		say(`installing ${missing.join(" and ")}: ${byHand}`);
-		const [command, ...prefix] = root ? ["apt-get"] : ["sudo", "apt-get"];
-		const quiet = { DEBIAN_FRONTEND: "noninteractive" };
-		tryRun(command, [...prefix, "-qq", "update"], quiet);
-		tryRun(command, [...prefix, "-qq", ...install], quiet);
+		say("installing the Node packages and building: npm ci");
+		run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
 	}
+	return ownNode;
 }
 
-/** `npm ci` is slow and removes everything first, so only when the lock file has changed. */
-function installNodePackages() {
-	const stamp = join(project, "node_modules", ".qomfs-lock");
-	const lock = createHash("sha256")
-		.update(readFileSync(join(project, "package-lock.json")))
-		.digest("hex");
-	if (read(stamp) === lock) return;
-	say("installing the Node packages: npm ci");
-	run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
-	writeFileSync(stamp, lock);
+const ownNode = join(project, "node_modules", ".bin", "node");
+
+/** @param {Purpose} purpose */
+function installPrograms(purpose) {
+	const packages = missingPackages(purpose);
+	if (packages.length === 0) return;
+	const root = process.getuid?.() === 0;
+	const install = ["install", "-y", "--no-install-recommends"];
+	const byHand = `${root ? "" : "sudo "}apt-get ${install.join(" ")} ${packages.join(" ")}`;
+	const needed = packages.join(", ");
+	if (!isProgram("apt-get")) {
+		say(`needs ${needed}, and knows only apt-get; please install`);
+		return;
+	}
+	if (!root && !isProgram("sudo")) {
+		say(`needs ${needed}; as root, run: ${byHand}`);
+		return;
+	}
+	say(`installing ${needed}: ${byHand}`);
+	const [command, ...prefix] = root ? ["apt-get"] : ["sudo", "apt-get"];
+	/** @param {string[]} args */
+	const aptGet = (...args) =>
+		tryRun(command, [...prefix, "-qq", ...args], {
+			DEBIAN_FRONTEND: "noninteractive",
+		});
+	aptGet("update");
+	// apt-get installs all or none: one that cannot be had shall not keep out the others.
+	if (!aptGet(...install, ...packages))
+		for (const name of packages) aptGet(...install, name);
+	const missing = missingPackages(purpose).join(", ");
+	if (missing) say(`could not install ${missing}; going on without`);
+}
+
+/** @param {Purpose} purpose */
+function missingPackages(purpose) {
+	const included = purposes.slice(0, purposes.indexOf(purpose) + 1);
+	return programs
+		.filter(
+			([command, , neededFor]) =>
+				included.includes(neededFor) &&
+				!(command.startsWith("qemu-") && process.env.QOMFS_QEMU) &&
+				!isProgram(command),
+		)
+		.map(([, debianPackage]) => debianPackage);
+}
+
+/**
+ * Whether node_modules is what `npm ci` would make of the lock file. When npm has finished
+ * an installation it leaves a list of the packages, which looks like the lock file.
+ */
+function nodePackagesAreCurrent() {
+	const installed = packagesIn("node_modules/.package-lock.json");
+	return (
+		isExecutable(ownNode) &&
+		Object.entries(packagesIn("package-lock.json")).every(
+			([path, { version, integrity, optional }]) =>
+				path === "" || // the project itself
+				(installed[path]
+					? installed[path].version === version &&
+						installed[path].integrity === integrity
+					: optional), // for another platform than this one
+		)
+	);
+}
+
+/**
+ * @param {string} lockFile
+ * @returns {Record<string, { version: string, integrity?: string, optional?: boolean }>}
+ * none if there is no such file
+ */
+function packagesIn(lockFile) {
+	try {
+		return JSON.parse(readFileSync(join(project, lockFile), "utf8")).packages;
+	} catch {
+		return {};
+	}
 }
 
 /**
@@ -84,24 +159,20 @@ function tryRun(command, args, env = {}) {
 }
 
 /** @param {string} command */
-function onPath(command) {
+function isProgram(command) {
 	const folders = `${process.env.PATH}${delimiter}/usr/sbin${delimiter}/sbin`;
-	return folders.split(delimiter).some((folder) => {
-		try {
-			accessSync(join(folder, command), constants.X_OK);
-			return true;
-		} catch {
-			return false;
-		}
-	});
+	return folders
+		.split(delimiter)
+		.some((folder) => isExecutable(join(folder, command)));
 }
 
 /** @param {string} path */
-function read(path) {
+function isExecutable(path) {
 	try {
-		return readFileSync(path, "utf8");
+		accessSync(path, constants.X_OK);
+		return true;
 	} catch {
-		return undefined;
+		return false;
 	}
 }
 
@@ -110,5 +181,4 @@ function say(text) {
 	process.stderr.write(`qomfs set-up: ${text}\n`);
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname)
-	setUp({ qemu: true });
+if (process.argv[1] === new URL(import.meta.url).pathname) setUp("tests");
