@@ -1,7 +1,8 @@
 /**
  * `npm test`: all tests, or those named as for vitest. What a test needs and the machine
  * lacks is skipped with the reason, or is a failure if QOMFS_REQUIRE names it
- * (`QOMFS_REQUIRE=qemu,fuse`). The last line counts, from the runner's own report.
+ * (`QOMFS_REQUIRE=qemu,fuse`). At the end stands what was skipped, by name and with the
+ * reason; the last line counts, from the runner's own report.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -52,6 +53,7 @@ async function run(missing: Map<string, string>): Promise<Report | undefined> {
 			...["--config", join(project, "test/vitest.config.ts")],
 			"--configLoader=native", // the bundling one writes into the project
 			...["--reporter=default", "--reporter=json"],
+			`--reporter=${join(project, "tools/skipReporter.ts")}`,
 			`--outputFile.json=${reportFile}`,
 			...process.argv.slice(2),
 		],

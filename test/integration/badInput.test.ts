@@ -1,14 +1,6 @@
 /** Whatever is wrong with a command line: one line that says what to do, and nothing stays behind. */
 import { once } from "node:events";
-import {
-	access,
-	chmod,
-	constants,
-	mkdir,
-	rename,
-	symlink,
-	writeFile,
-} from "node:fs/promises";
+import { chmod, mkdir, rename, symlink, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import {
 	type AddressInfo,
@@ -28,6 +20,7 @@ import {
 	describe,
 	expect,
 	it,
+	type TestContext,
 } from "vitest";
 import { smallMachine } from "../../tools/virtualMachine.ts";
 import {
@@ -40,8 +33,9 @@ import {
 	startTestMachine,
 	type TestMachine,
 } from "../support/mounted.ts";
+import { OrdinaryUser } from "../support/ordinaryUser.ts";
 import { RawQmp } from "../support/rawQmp.ts";
-import { lacksOrdinaryUser, Sandbox } from "../support/sandbox.ts";
+import { Sandbox } from "../support/sandbox.ts";
 
 let box: Sandbox;
 
@@ -69,6 +63,21 @@ function expectRefusal(
 }
 
 const quick = ["-o", "connect_timeout=1"];
+
+/** Without any rights of root; skips the test where that cannot be had. */
+async function runAsOrdinaryUser(
+	{ skip }: TestContext,
+	args: readonly string[],
+	options?: { mayMount: boolean },
+): Promise<Finished> {
+	const user = await OrdinaryUser.create(options);
+	if (typeof user === "string") return skip(user);
+	try {
+		return await box.qomfs(args, { user });
+	} finally {
+		await user.remove();
+	}
+}
 
 /** Puts a server in the way; returns how to end it. */
 async function listen(
@@ -322,32 +331,26 @@ describe("a MOUNTPOINT", () => {
 		expectRefusal(finished, 1, /\/proc: something else is mounted there; use/);
 	});
 
-	it("is refused if one may not look into it", async ({ skip }) => {
-		const lacking = await lacksOrdinaryUser();
-		skip(lacking !== undefined, lacking);
+	it("is refused if one may not look into it", async (context) => {
 		await chmod(box.mountpoint, 0o000);
-		const finished = await box.qomfs(["/nosuch.sock", box.mountpoint], {
-			unprivileged: true,
-		});
+		const finished = await runAsOrdinaryUser(context, [
+			...["/nosuch.sock", box.mountpoint],
+		]);
 		await chmod(box.mountpoint, 0o755);
 		expectRefusal(finished, 1, /permission denied/i);
 		expect(await box.leftovers()).toEqual([]);
 	});
 });
 
-it("a socket without permission is refused, and its owner named", async ({
-	skip,
-}) => {
-	const lacking = await lacksOrdinaryUser();
-	skip(lacking !== undefined, lacking);
+it("a socket without permission is refused, and its owner named", async (context) => {
 	const path = join(box.directory, "private.sock");
 	const close = await listen(createServer(), { path });
 	try {
 		await chmod(path, 0o000);
 		await chmod(box.mountpoint, 0o777);
-		const finished = await box.qomfs([path, box.mountpoint, ...quick], {
-			unprivileged: true,
-		});
+		const finished = await runAsOrdinaryUser(context, [
+			...[path, box.mountpoint, ...quick],
+		]);
 		expectRefusal(
 			finished,
 			3,
@@ -438,23 +441,15 @@ describe.skipIf(lacksQemu)("a QEMU", () => {
 		expect(await box.leftovers()).toEqual([]);
 	});
 
-	it("cannot be mounted without /dev/fuse", async ({ skip }) => {
-		const lacking = await lacksOrdinaryUser();
-		skip(lacking !== undefined, lacking);
-		const root = process.getuid?.() === 0;
-		const accessible = root
-			? (await run("stat", ["-c", "%a", "/dev/fuse"])).stdout.trim() !== "600"
-			: await access("/dev/fuse", constants.R_OK | constants.W_OK).then(
-					() => true,
-					() => false,
-				);
-		skip(accessible, "ordinary users may use /dev/fuse here");
+	it("cannot be mounted without /dev/fuse", async (context) => {
 		await chmod(vm.directory, 0o755);
 		await chmod(vm.socket, 0o777);
 		await chmod(box.mountpoint, 0o777);
-		const finished = await box.qomfs([vm.socket, box.mountpoint], {
-			unprivileged: true,
-		});
+		const finished = await runAsOrdinaryUser(
+			context,
+			[vm.socket, box.mountpoint],
+			{ mayMount: false },
+		);
 		expectRefusal(
 			finished,
 			1,

@@ -20,8 +20,6 @@ _qomfs
 printf '%s\\n' "\${COMPREPLY[@]}"
 `;
 
-const hasZsh = (await run("zsh", ["--version"])).status === 0;
-
 describe.skipIf(lacksQemu)("completion", () => {
 	let vm: TestMachine;
 	let tools: Tools;
@@ -239,7 +237,11 @@ describe.skipIf(lacksQemu)("completion", () => {
 		}
 	});
 
-	it.skipIf(!hasZsh)("loads into zsh", async () => {
+	it("loads into zsh", async ({ skip }) => {
+		skip(
+			(await run("zsh", ["--version"])).status !== 0,
+			"zsh is not installed",
+		);
 		const { status, stderr } = await run(
 			"zsh",
 			[

@@ -609,18 +609,14 @@ const crashes: readonly (readonly [string, NodeJS.Signals, string])[] = [
 ];
 
 describe.skipIf(lacksMount)("a daemon", () => {
-	it.skipIf(process.getuid?.() !== 0)(
-		"ends when umount(8) unmounts",
-		async () => {
-			await mount((await boot(tiny)).socket);
-			const pid = await daemonPid();
-			tally.fault();
-			expect(await run("umount", [box.mountpoint])).toMatchObject({
-				status: 0,
-			});
-			await gone(pid);
-		},
-	);
+	it("ends when umount(8) unmounts", async ({ skip }) => {
+		skip(process.getuid?.() !== 0, "only root may use umount(8)");
+		await mount((await boot(tiny)).socket);
+		const pid = await daemonPid();
+		tally.fault();
+		expect(await run("umount", [box.mountpoint])).toMatchObject({ status: 0 });
+		await gone(pid);
+	});
 
 	it("ends when fusermount3 -u unmounts, with a machine that is lost", async () => {
 		await mount((await boot(tiny)).socket);
@@ -691,7 +687,7 @@ describe.skipIf(lacksMount)("a daemon", () => {
 		let user: OrdinaryUser | string;
 
 		beforeEach(async () => {
-			user = await OrdinaryUser.create(box.directory);
+			user = await OrdinaryUser.create();
 		});
 
 		afterEach(async () => {
@@ -726,10 +722,10 @@ describe.skipIf(lacksMount)("a daemon", () => {
 			expect(await user.mounts(box.directory)).toEqual([]);
 		});
 
-		it.each(crashes)(
+		it.for(crashes)(
 			"that dies by %s leaves no dead mount",
-			async (_what, signal, script) => {
-				if (typeof user === "string") return;
+			async ([_what, signal, script], context) => {
+				if (typeof user === "string") return context.skip(user);
 				const socket = await prepare(user.id);
 				const nodeArgs = script ? crashAt(script) : [];
 				expect(

@@ -817,7 +817,7 @@ describe.skipIf(lacksQemu)("the tools", () => {
 		});
 
 		it("a socket without permission, and say whose it is and what to do", async (context) => {
-			const user = await OrdinaryUser.create(tools.directory);
+			const user = await OrdinaryUser.create();
 			if (typeof user === "string") return context.skip(user);
 			try {
 				await chmod(vm.directory, 0o755);

@@ -69,7 +69,7 @@ const cases = [
 	},
 	{
 		...arm,
-		name: "a mounted machine of another architecture",
+		name: "a mounted ARM machine",
 		options: "cache_timeout=60",
 	},
 ];
@@ -78,7 +78,8 @@ describe.skipIf(lacksMount).each(cases)(
 	"$name",
 	({ qemu, args, isX86, options }) => {
 		if (qemu === undefined) {
-			it.skip("needs qemu-system-aarch64", () => {});
+			it("is read and written", ({ skip }) =>
+				skip("qemu-system-aarch64 is not installed"));
 			return;
 		}
 		let vm: TestMachine;
@@ -112,27 +113,28 @@ describe.skipIf(lacksMount).each(cases)(
 			await vm?.stop();
 		});
 
+		/** Another architecture has nothing of it, and so nothing to skip. */
+		const itOnX86: (title: string, test: () => void | Promise<void>) => void =
+			isX86 ? it : () => {};
+
 		const files = () =>
 			properties.filter(({ type }) => !/^(child|link)</.test(type));
 		const links = () =>
 			properties.filter(({ type }) => type.startsWith("link<"));
 
-		it.runIf(isX86)(
-			"has the odd names and values that this test is about",
-			() => {
-				const names = properties.map(({ name }) => name);
-				expect(names).toContain("bus master container[0]");
-				expect(names).toContain("usb2 port #2[0]");
-				expect(names.some((name) => name.startsWith("\\x2f"))).toBe(true);
-				expect([...values.values()]).toContain(18446744073709551615n);
-				expect(
-					links().some(
-						({ object, name }) => values.get(childPath(object, name)) === "",
-					),
-				).toBe(true);
-				expect(values.size).toBeLessThan(properties.length); // unreadable ones
-			},
-		);
+		itOnX86("has the odd names and values that this test is about", () => {
+			const names = properties.map(({ name }) => name);
+			expect(names).toContain("bus master container[0]");
+			expect(names).toContain("usb2 port #2[0]");
+			expect(names.some((name) => name.startsWith("\\x2f"))).toBe(true);
+			expect([...values.values()]).toContain(18446744073709551615n);
+			expect(
+				links().some(
+					({ object, name }) => values.get(childPath(object, name)) === "",
+				),
+			).toBe(true);
+			expect(values.size).toBeLessThan(properties.length); // unreadable ones
+		});
 
 		it("shows every object and property, and nothing else", async () => {
 			const { stdout } = await mounted.sh('find "$M" -mindepth 1 -print0');
@@ -265,7 +267,7 @@ describe.skipIf(lacksMount).each(cases)(
 			await rm(copy, { recursive: true });
 		});
 
-		it.runIf(isX86)("answers eight sweeps at the same time alike", async () => {
+		itOnX86("answers eight sweeps at the same time alike", async () => {
 			const sweeps = await Promise.all(
 				Array.from({ length: 8 }, () =>
 					mounted.sh(

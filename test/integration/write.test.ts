@@ -38,7 +38,8 @@ const machineArgs = [
 	...["-object", "secret,id=sec1,data=hello"],
 ];
 
-const pythonMissing = (await run("python3", ["-c", ""])).status !== 0;
+const lacksPython = (await run("python3", ["-c", ""])).status !== 0;
+const noPython = "python3 is not installed";
 
 /** For a shell; `"$M"` goes in front of it, for a path in the mount. */
 function quote(text: string): string {
@@ -364,7 +365,7 @@ describe.skipIf(lacksMount)("a mount that is written to", () => {
 	describe("by any program", () => {
 		const path = "/objects/io0/poll-max-ns";
 
-		it.each<[name: string, line: string, set: unknown[]]>([
+		it.for<[name: string, line: string, set: unknown[]]>([
 			["echo", "echo 101 > $F", [101]],
 			["printf without a newline", "printf 102 > $F", [102]],
 			["tee", "echo 103 | tee $F > /dev/null", [103]],
@@ -392,21 +393,14 @@ describe.skipIf(lacksMount)("a mount that is written to", () => {
 				"for t in 1 2; do echo 113; done > $F",
 				[113, 113],
 			],
-			...(pythonMissing
-				? []
-				: ([
-						[
-							"python3",
-							`python3 -c 'open("'$F'", "w").write("114\\n")'`,
-							[114],
-						],
-						[
-							"python3, in lines",
-							`python3 -c 'f = open("'$F'", "a", 1); f.write("5\\n"); f.write("6\\n")'`,
-							[5, 6],
-						],
-					] as [string, string, unknown[]][])),
-		])("%s", async (name, shellLine, expected) => {
+			["python3", `python3 -c 'open("'$F'", "w").write("114\\n")'`, [114]],
+			[
+				"python3, in lines",
+				`python3 -c 'f = open("'$F'", "a", 1); f.write("5\\n"); f.write("6\\n")'`,
+				[5, 6],
+			],
+		])("%s", async ([name, shellLine, expected], { skip }) => {
+			skip(lacksPython && shellLine.startsWith("python3"), noPython);
 			const requests = await asked(`F=$M${path}; ${shellLine}`);
 			// The newline that comes alone may set the same value once more.
 			const set = valuesSet(requests).filter(
@@ -641,7 +635,8 @@ describe.skipIf(lacksMount)("a mount that is written to", () => {
 			},
 		);
 
-		it.skipIf(pythonMissing)("python3 sees the errno", async () => {
+		it("python3 sees the errno", async ({ skip }) => {
+			skip(lacksPython, noPython);
 			const { stdout } = await mounted.sh(
 				`F=$M${merge} python3 -c '
 import errno, os
@@ -1058,11 +1053,10 @@ except OSError as e: print(errno.errorcode[e.errno])'`,
 			]);
 		});
 
-		it.skipIf(pythonMissing)(
-			"do not fit into a buffer that is too small",
-			async () => {
-				const { stdout, stderr } = await mounted.sh(
-					`F=$M${net0}/mac python3 -c '
+		it("do not fit into a buffer that is too small", async ({ skip }) => {
+			skip(lacksPython, noPython);
+			const { stdout, stderr } = await mounted.sh(
+				`F=$M${net0}/mac python3 -c '
 import ctypes, errno, os
 libc = ctypes.CDLL(None, use_errno=True)
 path = os.environ["F"].encode()
@@ -1074,13 +1068,12 @@ length = libc.listxattr(path, ctypes.create_string_buffer(4), 4)
 print(length, errno.errorcode.get(ctypes.get_errno()))
 try: os.getxattr(path, "user.qom.nosuch")
 except OSError as e: print(errno.errorcode[e.errno])'`,
-				);
-				expect(stderr).toBe("");
-				expect(stdout).toBe(
-					"0 3 \n1 -1 ERANGE\n2 -1 ERANGE\n3 3 str\n4 3 str\n-1 ERANGE\nENODATA\n",
-				);
-			},
-		);
+			);
+			expect(stderr).toBe("");
+			expect(stdout).toBe(
+				"0 3 \n1 -1 ERANGE\n2 -1 ERANGE\n3 3 str\n4 3 str\n-1 ERANGE\nENODATA\n",
+			);
+		});
 	});
 
 	describe(".json", () => {

@@ -1,75 +1,88 @@
 /**
- * A user without any rights of root, who may mount. Where /dev/fuse is for root alone, as in
- * many containers, that user gets a mount namespace with a /dev/fuse of its own.
+ * A user without any rights of root. For root that is `nobody`, in a mount namespace of its
+ * own, which has what that user may lack: a /dev/fuse for everybody, as udev makes it but
+ * many containers do not, and this project at a place that everybody can reach, for it may
+ * lie in root's home.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { accessSync, constants } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Finished, qomfsBin, run } from "./mounted.ts";
 
 const ordinaryId = 65534;
+const project = new URL("../../", import.meta.url).pathname;
+
+interface Namespace {
+	readonly holder: ChildProcess;
+	/** With what is mounted in the namespace; outside of it, empty. */
+	readonly directory: string;
+}
 
 export class OrdinaryUser {
 	readonly id: number;
-	readonly #prefix: readonly string[];
-	readonly #holder: ChildProcess | undefined;
+	readonly #namespace: Namespace | undefined;
 
 	/** @returns why there is none, as text */
-	static async create(directory: string): Promise<OrdinaryUser | string> {
-		if (process.getuid?.() !== 0) return new OrdinaryUser([], undefined);
-		const device = join(directory, "fuse");
-		const script =
-			'mknod -m 666 "$0" c 10 229 && mount --bind "$0" /dev/fuse && echo up && exec sleep 600';
-		const holder = spawn(
-			"unshare",
-			["-m", "--propagation", "private", "sh", "-c", script, device],
-			{ stdio: ["ignore", "pipe", "pipe"] },
-		);
-		const isUp = await Promise.race([
-			once(holder.stdout, "data").then(() => true),
-			once(holder, "exit").then(() => false),
-		]);
-		if (!isUp) return "no mount namespace with a /dev/fuse for everybody";
-		const id = `${ordinaryId}`;
-		const user = new OrdinaryUser(
-			[
-				...["nsenter", "-t", `${holder.pid}`, "-m"],
-				...["setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups"],
-			],
-			holder,
-		);
+	static async create({
+		mayMount = true,
+	} = {}): Promise<OrdinaryUser | string> {
+		if (process.getuid?.() !== 0)
+			return mayMount || !canUseFuse()
+				? new OrdinaryUser(undefined)
+				: "this user may mount, and only root can make one who may not";
+		const namespace = await createNamespace(mayMount ? "666" : "600");
+		if (namespace === undefined) return "no mount namespace can be made here";
+		const user = new OrdinaryUser(namespace);
 		const { status, stderr } = await user.qomfs(["--version"]);
 		if (status === 0) return user;
 		await user.remove();
 		return `an ordinary user cannot run qomfs here: ${stderr.trim().split("\n").at(-1)}`;
 	}
 
-	private constructor(
-		prefix: readonly string[],
-		holder: ChildProcess | undefined,
-	) {
-		this.#prefix = prefix;
-		this.#holder = holder;
-		this.id = holder ? ordinaryId : (process.getuid?.() ?? ordinaryId);
+	private constructor(namespace: Namespace | undefined) {
+		this.#namespace = namespace;
+		this.id = namespace ? ordinaryId : (process.getuid?.() ?? ordinaryId);
 	}
 
 	qomfs(
 		args: readonly string[],
 		nodeArgs: readonly string[] = [],
+		env: NodeJS.ProcessEnv = {},
 	): Promise<Finished> {
-		return this.run(process.execPath, [...nodeArgs, qomfsBin, ...args]);
+		const [node = "", bin = ""] = [process.execPath, qomfsBin].map((path) =>
+			this.#namespace && path.startsWith(project)
+				? join(this.#namespace.directory, "project", path.slice(project.length))
+				: path,
+		);
+		return this.run(node, [...nodeArgs, bin, ...args], env);
 	}
 
-	run(command: string, args: readonly string[]): Promise<Finished> {
-		const [program = "", ...rest] = [...this.#prefix, command, ...args];
-		return run(program, rest, { env: { ...process.env, LC_ALL: "C" } });
+	run(
+		command: string,
+		args: readonly string[],
+		env: NodeJS.ProcessEnv = {},
+	): Promise<Finished> {
+		const id = `${ordinaryId}`;
+		const prefix = this.#namespace
+			? [
+					...["nsenter", "-t", `${this.#namespace.holder.pid}`, "-m"],
+					...["setpriv", `--reuid=${id}`, `--regid=${id}`, "--clear-groups"],
+				]
+			: [];
+		const [program = "", ...rest] = [...prefix, command, ...args];
+		return run(program, rest, {
+			cwd: "/", // where everybody may be
+			env: { ...process.env, LC_ALL: "C", ...env },
+		});
 	}
 
 	/** What is mounted for this user below a directory. */
 	async mounts(directory: string): Promise<string[]> {
 		const table = await readFile(
-			`/proc/${this.#holder?.pid ?? "self"}/mountinfo`,
+			`/proc/${this.#namespace?.holder.pid ?? "self"}/mountinfo`,
 			"utf8",
 		);
 		return table
@@ -79,8 +92,46 @@ export class OrdinaryUser {
 	}
 
 	async remove(): Promise<void> {
-		if (!this.#holder || this.#holder.exitCode !== null) return;
-		this.#holder.kill("SIGKILL");
-		await once(this.#holder, "exit");
+		if (!this.#namespace) return;
+		const { holder, directory } = this.#namespace;
+		if (holder.exitCode === null && holder.signalCode === null) {
+			holder.kill("SIGKILL");
+			await once(holder, "exit");
+		}
+		await rm(directory, { recursive: true, force: true });
+	}
+}
+
+/** @returns undefined if root may not do that here */
+async function createNamespace(mode: string): Promise<Namespace | undefined> {
+	const directory = await mkdtemp(join(tmpdir(), "qomfs-user-"));
+	await chmod(directory, 0o755);
+	await mkdir(join(directory, "project"));
+	const script = `
+		mknod -m ${mode} "$0/fuse" c 10 229 && mount --bind "$0/fuse" /dev/fuse &&
+		mount --bind "$1" "$0/project" && echo up && exec sleep 600`;
+	const holder = spawn(
+		"unshare",
+		[
+			...["-m", "--propagation", "private"],
+			...["sh", "-c", script, directory, project],
+		],
+		{ stdio: ["ignore", "pipe", "ignore"] },
+	);
+	const isUp = await Promise.race([
+		once(holder.stdout, "data").then(() => true),
+		once(holder, "exit").then(() => false),
+	]);
+	if (isUp) return { holder, directory };
+	await rm(directory, { recursive: true });
+	return undefined;
+}
+
+function canUseFuse(): boolean {
+	try {
+		accessSync("/dev/fuse", constants.R_OK | constants.W_OK);
+		return true;
+	} catch {
+		return false;
 	}
 }

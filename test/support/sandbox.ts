@@ -6,11 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Finished, qomfsBin, run } from "./mounted.ts";
+import type { OrdinaryUser } from "./ordinaryUser.ts";
 
 export interface RunOptions {
 	readonly env?: NodeJS.ProcessEnv;
-	/** As a user without any rights of root. */
-	readonly unprivileged?: boolean;
+	/** Who runs it, if not the user who runs the tests. */
+	readonly user?: OrdinaryUser;
 	/** For Node itself, before the launcher. */
 	readonly nodeArgs?: readonly string[];
 }
@@ -50,13 +51,13 @@ export class Sandbox {
 	/** Runs `qomfs ARGS` to its end. */
 	async qomfs(
 		args: readonly string[],
-		{ env, unprivileged = false, nodeArgs = [] }: RunOptions = {},
+		{ env, user, nodeArgs = [] }: RunOptions = {},
 	): Promise<Finished> {
-		const [command = "", ...rest] = [
-			...(unprivileged ? dropRoot : []),
-			...[process.execPath, ...nodeArgs, qomfsBin, ...args],
-		];
-		return run(command, rest, { env: this.#environment(env) });
+		const environment = this.#environment(env);
+		if (user) return user.qomfs(args, nodeArgs, environment);
+		return run(process.execPath, [...nodeArgs, qomfsBin, ...args], {
+			env: environment,
+		});
 	}
 
 	/** Starts `qomfs ARGS` and resolves once it says that it is mounted. */
@@ -115,7 +116,9 @@ export class Sandbox {
 		for (const mountpoint of await this.#mounts())
 			await run("fusermount3", ["-uz", "--", mountpoint]);
 		for (const pid of await this.#processes())
-			await run("kill", ["-KILL", `${pid}`]); // it may just have ended
+			try {
+				process.kill(pid, "SIGKILL");
+			} catch {} // it has just ended
 		await rm(this.directory, { recursive: true });
 	}
 
@@ -149,21 +152,4 @@ export class Sandbox {
 		);
 		return pids.filter((_, index) => ours[index]);
 	}
-}
-
-/** As root: `nobody`. Anybody else has no rights of root in the first place. */
-const dropRoot: readonly string[] =
-	process.getuid?.() === 0
-		? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-		: [];
-
-/** Why a test cannot run qomfs without the rights of root; undefined if it can. */
-export async function lacksOrdinaryUser(): Promise<string | undefined> {
-	const [command = "", ...args] = [
-		...dropRoot,
-		...[process.execPath, qomfsBin, "--version"],
-	];
-	const { status, stderr } = await run(command, args);
-	if (status === 0) return undefined;
-	return `an ordinary user cannot run qomfs here: ${stderr.trim().split("\n").at(-1)}`;
 }
