@@ -172,16 +172,18 @@ describe.skipIf(lacksMount).each(cases)(
 		});
 
 		it("shows every value, byte for byte, and every size exactly", async () => {
-			// One program reads them all: name, st_size, content, each ended by NUL.
 			const { stdout } = await mounted.sh(
-				`cd "$M"; find . -type f -printf '%P\\0%s\\0' '(' -exec cat {} ';' -o -true ')' -printf '\\0' 2>/dev/null`,
+				`cd "$M"; find . -type f -printf '%P\\0%s\\0' 2>/dev/null`,
 			);
 			const parts = stdout.split("\0");
 			let compared = 0;
-			for (let index = 0; index + 2 < parts.length; index += 3) {
-				const [name, size, content] = parts.slice(index, index + 3);
+			for (let index = 0; index + 1 < parts.length; index += 2) {
+				const [name = "", size] = parts.slice(index, index + 2);
 				const path = `/${name}`;
 				if (changing.test(path)) continue;
+				const content = await readFile(join(mounted.path, name), "utf8").catch(
+					() => "", // it cannot be opened
+				);
 				const expected = values.has(path) ? fileText(values.get(path)) : "";
 				expect([path, content]).toEqual([path, expected]);
 				expect([path, Number(size)]).toEqual([

@@ -27,27 +27,30 @@ export interface Finished {
 	readonly stderr: string;
 }
 
-/** Runs a program to its end; never throws because of its exit status. */
+/**
+ * Runs a program to its end, whatever its exit status.
+ *
+ * @throws Error it does not end
+ */
 export function run(
 	command: string,
 	args: readonly string[],
 	options: { cwd?: string; env?: NodeJS.ProcessEnv; timeout?: number } = {},
 ): Promise<Finished> {
-	return new Promise((resolve) => {
+	return new Promise((resolve, reject) => {
 		execFile(
 			command,
 			args,
-			{ maxBuffer: 2 ** 28, timeout: 60_000, encoding: "utf8", ...options },
-			(error: ExecFileException | null, stdout, stderr) =>
-				resolve({
-					status: error
-						? typeof error.code === "number"
-							? error.code
-							: 255
-						: 0,
-					stdout,
-					stderr,
-				}),
+			{ maxBuffer: 2 ** 28, timeout: 110_000, encoding: "utf8", ...options },
+			(error: ExecFileException | null, stdout, stderr) => {
+				if (error?.killed) return reject(error);
+				const status = !error
+					? 0
+					: typeof error.code === "number"
+						? error.code
+						: 255;
+				resolve({ status, stdout, stderr });
+			},
 		);
 	});
 }
