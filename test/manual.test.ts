@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
-import { createProgram, launcherNames } from "../src/cli/program.ts";
+import { launcherNames } from "../src/cli/launchers.ts";
+import { createProgram } from "../src/cli/program.ts";
 import { manualPages, visibleCommands } from "../tools/manual.ts";
 import { examplesIn } from "./support/examples.ts";
 

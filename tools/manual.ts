@@ -15,7 +15,8 @@ import type { Command } from "commander";
 import { Marked, type MarkedExtension } from "marked";
 // @ts-expect-error: it comes without types.
 import untypedMarkedMan from "marked-man";
-import { createProgram, launcherNames } from "../src/cli/program.ts";
+import { launcherNames } from "../src/cli/launchers.ts";
+import { createProgram } from "../src/cli/program.ts";
 
 const project = join(import.meta.dirname, "..");
 const sources = join(project, "man");

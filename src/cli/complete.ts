@@ -5,17 +5,24 @@ import { mountType, readMounts } from "../fuse/mountTable.ts";
 import { log } from "../log.ts";
 import { connect, type Machine } from "../machine/machine.ts";
 import { parseType } from "../qom/types.ts";
-import { fetchSchema } from "./exec.ts";
+import { completeQmp } from "../schema/completion.ts";
+import { schemaOf } from "./exec.ts";
 import { takesWord, testNames } from "./find.ts";
+import { commandOf } from "./launchers.ts";
 import { mountOptionNames } from "./mountOptions.ts";
 import { print } from "./output.ts";
-import { commandOf, createProgram } from "./program.ts";
-import { completeQmp } from "./shell/qmpCompletion.ts";
 
-/** @param line up to the cursor */
-export async function runComplete(shell: string, line: string): Promise<void> {
+/**
+ * @param line up to the cursor
+ * @param createProgram makes the program of a launcher
+ */
+export async function runComplete(
+	shell: string,
+	line: string,
+	createProgram: (launcher: string) => Command,
+): Promise<void> {
 	const { words, quote } = splitLine(line);
-	const place = findPlace(words);
+	const place = findPlace(words, createProgram);
 	const { current } = place;
 	const found = await candidates(place);
 	// bash takes what stands behind one of these for a word of its own.
@@ -67,11 +74,14 @@ interface Place {
 	readonly option: string | undefined;
 }
 
-function findPlace(words: readonly string[]): Place {
+function findPlace(
+	words: readonly string[],
+	createProgram: (launcher: string) => Command,
+): Place {
 	const [launcher = "", ...rest] = words;
 	const launcherName = launcher.slice(launcher.lastIndexOf("/") + 1);
 	let command = createProgram(launcherName);
-	let name = commandOf(launcherName);
+	let name: string = commandOf(launcherName) ?? launcherName;
 	let socket = process.env.QMP_SOCKET;
 	let option: string | undefined;
 	const positional: string[] = [];
@@ -180,7 +190,7 @@ async function argumentValues(
 		case "events":
 			return asked(
 				place,
-				async (machine) => (await fetchSchema(machine)).eventNames,
+				async (machine) => (await schemaOf(machine))?.eventNames ?? [],
 			);
 		default:
 			return undefined;
@@ -278,7 +288,7 @@ async function requestWords(
 ): Promise<readonly string[]> {
 	const [found, replaced] = await completeQmp(
 		{
-			schema: () => fetchSchema(machine),
+			schema: () => schemaOf(machine),
 			execute: (command, args) => machine.execute(command, args),
 		},
 		[...words, current].join(" "),

@@ -3,8 +3,8 @@
  * the cursor.
  */
 import { UsageError } from "../errors.ts";
+import { launcherNames } from "./launchers.ts";
 import { print } from "./output.ts";
-import { launcherNames } from "./program.ts";
 
 /** @throws UsageError another shell */
 export async function runCompletion(shell: string): Promise<void> {

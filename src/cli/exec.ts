@@ -1,13 +1,9 @@
 /** `qmp`: one QMP command, or those that come in on stdin. */
 import type { Command } from "commander";
-import { CommandError, UsageError } from "../errors.ts";
+import { QomfsError, UsageError } from "../errors.ts";
 import { formatJson, type Json } from "../json.ts";
 import { connect, type Machine } from "../machine/machine.ts";
-import type { Pair } from "../qmp/literal.ts";
-import type { QmpSchema } from "../qmp/schema.ts";
-import { flatten } from "./flatten.ts";
-import type { MachineFlags } from "./openMachine.ts";
-import { forTerminal, print } from "./output.ts";
+import type { Pair } from "../schema/literal.ts";
 import {
 	executeRequest,
 	holdsSecret,
@@ -15,7 +11,11 @@ import {
 	readRequest,
 	requestOf,
 	type SchemaSource,
-} from "./qmpRequest.ts";
+} from "../schema/request.ts";
+import type { QmpSchema } from "../schema/schema.ts";
+import { flatten } from "./flatten.ts";
+import type { MachineFlags } from "./openMachine.ts";
+import { forTerminal, print } from "./output.ts";
 
 export interface ExecFlags extends MachineFlags {
 	readonly json?: true;
@@ -62,11 +62,11 @@ export async function runExec(
 			"no monitor is named; give --path=SOCKET or -s SOCKET, or set QMP_SOCKET or QMP_PATH",
 		);
 	await withMonitor(monitor, flags, async (machine) => {
-		const schemaOf = schemaSource(machine);
+		const schema = schemaSource(machine);
 		const execute = async (each: QmpRequest) =>
-			show(await executeOn(machine, each, schemaOf), flags);
+			show(await executeOn(machine, each, schema), flags);
 		if (request) return execute(request);
-		const { readCommands } = await import("./stdinCommands.ts");
+		const { readCommands } = await import("../schema/commandStream.ts");
 		for await (const text of readCommands(process.stdin)) {
 			const each = readRequest(text);
 			if (each) await execute(each);
@@ -77,9 +77,9 @@ export async function runExec(
 function executeOn(
 	machine: Machine,
 	request: QmpRequest,
-	schemaOf: SchemaSource,
+	schema: SchemaSource,
 ): Promise<Json> {
-	return executeRequest(request, schemaOf, (command, args) =>
+	return executeRequest(request, schema, (command, args) =>
 		machine.execute(command, args, {
 			secret: args !== undefined && holdsSecret(formatJson(args)),
 		}),
@@ -139,14 +139,18 @@ async function printHelp(
 	definition: Command,
 ): Promise<void> {
 	const [{ commandHelp }, { readPair }] = await Promise.all([
-		import("./qmpHelp.ts"),
-		import("../qmp/literal.ts"),
+		import("../schema/help.ts"),
+		import("../schema/literal.ts"),
 	]);
 	const pairs: readonly Pair[] = words
 		.filter((word) => word.includes("="))
 		.map(readPair);
 	await withMonitor(monitor, flags, async (machine) => {
-		const schema = await fetchSchema(machine);
+		const schema = await schemaOf(machine);
+		if (!schema)
+			throw new QomfsError(
+				"this QEMU does not describe its commands; see its QMP reference",
+			);
 		process.stdout.write(
 			commandHelp(
 				schema,
@@ -177,22 +181,20 @@ async function withMonitor(
 	await act(machine);
 }
 
-/** Asks QEMU for its schema: 200 kB, for which it needs some 50 ms. */
-export async function fetchSchema(machine: Machine): Promise<QmpSchema> {
-	const { readSchema } = await import("../qmp/schema.ts");
-	return readSchema(await machine.execute("query-qmp-schema"));
-}
-
-/** Asks once, where it is wanted; a QEMU that has none leaves all to guessing. */
+/** Asks QEMU once, when the schema is first needed. */
 function schemaSource(machine: Machine): SchemaSource {
 	let schema: Promise<QmpSchema | undefined> | undefined;
 	return () => {
-		schema ??= fetchSchema(machine).catch((error) => {
-			if (error instanceof CommandError) return undefined;
-			throw error;
-		});
+		schema ??= schemaOf(machine);
 		return schema;
 	};
+}
+
+export async function schemaOf(
+	machine: Machine,
+): Promise<QmpSchema | undefined> {
+	const { fetchSchema } = await import("../schema/fetch.ts");
+	return fetchSchema((command, args) => machine.execute(command, args));
 }
 
 function show(value: Json, { json }: ExecFlags): void {

@@ -16,6 +16,7 @@ import { UsageError } from "../errors.ts";
 import type { EventsFlags } from "./events.ts";
 import type { ExecFlags } from "./exec.ts";
 import type { GetFlags } from "./get.ts";
+import { commandOf } from "./launchers.ts";
 import type { ListFlags } from "./list.ts";
 import { printable } from "./message.ts";
 import type { MountFlags } from "./mount.ts";
@@ -224,30 +225,9 @@ const definitions = {
 			.argument("<shell>")
 			.argument("<line>")
 			.action(async (shell: string, line: string) =>
-				(await import("./complete.ts")).runComplete(shell, line),
+				(await import("./complete.ts")).runComplete(shell, line, createProgram),
 			),
 } satisfies Record<string, (command: Command) => Command>;
-
-type CommandName = keyof typeof definitions;
-
-/** The names of 2012 and what they are called under `qomfs`. */
-const launchers: ReadonlyMap<string, CommandName> = new Map([
-	["qom-fuse", "fuse"],
-	["qom-get", "get"],
-	["qom-list", "list"],
-	["qom-set", "set"],
-	["qom-tree", "tree"],
-	["qmp", "exec"],
-	["qmp-shell", "shell"],
-]);
-
-/** Every name in `bin`. */
-export const launcherNames: readonly string[] = ["qomfs", ...launchers.keys()];
-
-/** What a launcher's command is called under `qomfs`. */
-export function commandOf(launcher: string): string {
-	return launchers.get(launcher) ?? launcher;
-}
 
 /**
  * @param name of the launcher: `qomfs` with all its commands, or that of one command
@@ -275,7 +255,7 @@ export function createProgram(name: string): Command {
 		.exitOverride()
 		.version(packageVersion(), "-V, --version")
 		.configureOutput(oneLineErrors(name, name));
-	const own = launchers.get(name);
+	const own = commandOf(name);
 	if (own) return definitions[own](program);
 	program
 		.enablePositionalOptions()

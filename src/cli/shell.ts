@@ -78,7 +78,7 @@ async function runLines(
 }
 
 async function linesOfStdin(): Promise<AsyncIterable<string>> {
-	const { readCommands } = await import("./stdinCommands.ts");
+	const { readCommands } = await import("../schema/commandStream.ts");
 	return readCommands(process.stdin);
 }
 

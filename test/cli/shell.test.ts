@@ -12,11 +12,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openHistory } from "../../src/cli/shell/history.ts";
 import { completeHmp } from "../../src/cli/shell/hmpCompletion.ts";
 import { pythonJson } from "../../src/cli/shell/pythonJson.ts";
-import { completeQmp } from "../../src/cli/shell/qmpCompletion.ts";
-import { CommandError } from "../../src/errors.ts";
-import { type Json, type JsonObject, parseJson } from "../../src/json.ts";
-import { readSchema } from "../../src/qmp/schema.ts";
-import { smallSchema } from "../support/smallSchema.ts";
+import { parseJson } from "../../src/json.ts";
+import { answeringMachine } from "../support/answeringMachine.ts";
 
 describe("a reply", () => {
 	it.each<[string, string]>([
@@ -98,80 +95,7 @@ describe("a history", () => {
 	});
 });
 
-const schema = readSchema(smallSchema);
-
-const answers: Readonly<Record<string, Json>> = {
-	'qom-list {"path":"/"}': [
-		{ name: "machine", type: "child<container>" },
-		{ name: "objects", type: "child<container>" },
-		{ name: "type", type: "string" },
-	],
-	'qom-list {"path":"/machine"}': [
-		{ name: "type", type: "string" },
-		{ name: "a b", type: "child<x>" },
-		{ name: "bus", type: "link<bus>" },
-	],
-	'qom-list {"path":"/objects"}': [{ name: "io0", type: "child<iothread>" }],
-	'qom-list-types {"implements":"device","abstract":false}': [
-		{ name: "usb-kbd" },
-		{ name: "usb-mouse" },
-	],
-	'human-monitor-command {"command-line":"help"}':
-		"info [subcommand] -- show\r\nstop|s  -- stop\r\ncont|c -- go\r\n",
-	'human-monitor-command {"command-line":"help info"}':
-		"info balloon -- show balloon\r\ninfo block [-n] -- blocks\r\n",
-};
-
-const machine = {
-	schema: async () => schema,
-	async execute(command: string, args: JsonObject = {}): Promise<Json> {
-		const answer = answers[`${command} ${JSON.stringify(args)}`];
-		if (answer !== undefined) return answer;
-		throw new CommandError(command, "GenericError", "no");
-	},
-};
-
 describe("TAB", () => {
-	it.each<[string, string[]]>([
-		["qom-", ["qom-get", "qom-set"]],
-		["qom-g", ["qom-get "]],
-		["dev", ["device_add "]],
-		["nosuch ", []],
-		["qom-get ", ["path=", "property="]],
-		["qom-get pa", ["path="]],
-		["qom-get path=/ ", ["property="]],
-		["object-add id=a ", ["qom-type="]],
-		["object-add qom-type=", ["can-bus", "iothread", "secret"]],
-		["object-add qom-type=io", ["iothread "]],
-		["object-add qom-type=iothread p", ["poll-max-ns="]],
-		["blockdev-add driver=raw f", ["file.", "file="]],
-		["blockdev-add driver=raw file.", ["file.driver=", "file.node-name="]],
-		["blockdev-add driver=raw file.driver=file file.l", ["file.locking="]],
-		["blockdev-add driver=raw file.driver=file file.locking=a", ["auto "]],
-		["everything a-flag=", ["false", "off", "on", "true"]],
-		["everything level=o", ["off", "on"]],
-		["qom-get path=", ["/machine", "/objects"]],
-		["qom-get path=/mac", ["/machine"]],
-		["qom-get path=/machine/", ['"/machine/a b"', "/machine/bus"]],
-		['qom-get path="/machine/a', ['"/machine/a b"']],
-		["qom-get path=/machine property=t", ["type "]],
-		["device_add driver=usb-k", ["usb-kbd "]],
-		["device_add id=", []],
-		["qom-get path=/nosuch/", []],
-		["transaction( ", [")", "abort", "get"]],
-		["transaction( get p", ["path=", "property="]],
-	])("after %j offers %j", async (line, candidates) => {
-		const [offered] = await completeQmp(machine, line, false);
-		expect(offered).toEqual(candidates);
-	});
-
-	it("replaces the value alone", async () => {
-		expect(await completeQmp(machine, "qom-get path=/mac", false)).toEqual([
-			["/machine"],
-			"/mac",
-		]);
-	});
-
 	it.each<[string, string[]]>([
 		["s", ["s", "stop"]],
 		["co", ["cont "]],
@@ -181,7 +105,7 @@ describe("TAB", () => {
 		["object_del ", ["io0 "]],
 		["device_del ", []],
 	])("in the human monitor after %j offers %j", async (line, candidates) => {
-		const [offered] = await completeHmp(machine, line);
+		const [offered] = await completeHmp(answeringMachine, line);
 		expect(offered).toEqual(candidates);
 	});
 });

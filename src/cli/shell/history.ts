@@ -5,7 +5,7 @@ import {
 	readFileSync,
 	writeFileSync,
 } from "node:fs";
-import { holdsSecret } from "../qmpRequest.ts";
+import { holdsSecret } from "../../schema/request.ts";
 
 const mostLines = 1000;
 /** It holds what somebody has done to machines. */

@@ -1,6 +1,6 @@
 /** What TAB offers in the human monitor's language: commands, `info` topics, and names. */
-import type { Completion } from "./lines.ts";
-import { children, pathsLike } from "./liveNames.ts";
+import type { Completion } from "../../schema/completion.ts";
+import { children, pathsLike } from "../../schema/liveNames.ts";
 import type { ShellSession } from "./shellSession.ts";
 
 /** What of a session is used here. */

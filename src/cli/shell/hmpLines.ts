@@ -1,8 +1,8 @@
 /** The human monitor's language, passed on as it is typed. */
 import { CommandError, UsageError } from "../../errors.ts";
 import { formatJson, type Json } from "../../json.ts";
+import type { Completion } from "../../schema/completion.ts";
 import type {
-	Completion,
 	Outcome,
 	PrintOptions,
 	ShellLines,

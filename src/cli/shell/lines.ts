@@ -1,13 +1,8 @@
 /** What the two languages of the shell have in common: QMP, and the human monitor's. */
+import type { Completion } from "../../schema/completion.ts";
 
 /** What has come of a line: `leave` ends the shell. */
 export type Outcome = "done" | "refused" | "leave";
-
-/** What can follow a line, and the end of the line that it replaces. */
-export type Completion = readonly [
-	candidates: readonly string[],
-	replaced: string,
-];
 
 export interface ShellLines {
 	/** Before each line. */

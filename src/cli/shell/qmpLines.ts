@@ -1,11 +1,16 @@
 /** The language of `(QEMU)`: one QMP command a line, or a transaction of several. */
 import { CommandError, UsageError } from "../../errors.ts";
 import type { Json, JsonObject } from "../../json.ts";
-import { readPair, splitWords } from "../../qmp/literal.ts";
+import type { Completion } from "../../schema/completion.ts";
+import { readPair, splitWords } from "../../schema/literal.ts";
+import {
+	executeRequest,
+	type QmpRequest,
+	readRequest,
+} from "../../schema/request.ts";
+import { actionTypes } from "../../schema/transaction.ts";
 import { oneLine } from "../message.ts";
-import { executeRequest, type QmpRequest, readRequest } from "../qmpRequest.ts";
 import type {
-	Completion,
 	Outcome,
 	PrintOptions,
 	ShellLines,
@@ -13,7 +18,6 @@ import type {
 } from "./lines.ts";
 import { pythonJson } from "./pythonJson.ts";
 import type { ShellSession } from "./shellSession.ts";
-import { actionTypes } from "./transaction.ts";
 
 export class QmpLines implements ShellLines {
 	readonly #session: ShellSession;
@@ -54,7 +58,7 @@ export class QmpLines implements ShellLines {
 	}
 
 	async complete(line: string): Promise<Completion> {
-		const { completeQmp } = await import("./qmpCompletion.ts");
+		const { completeQmp } = await import("../../schema/completion.ts");
 		return completeQmp(this.#session, line, this.#actions !== undefined);
 	}
 
@@ -89,7 +93,7 @@ export class QmpLines implements ShellLines {
 
 	async #action(type: string, words: readonly string[]): Promise<JsonObject> {
 		const { guessedArguments, typedArguments } = await import(
-			"../typedArguments.ts"
+			"../../schema/typedArguments.ts"
 		);
 		const pairs = words.map(readPair);
 		const schema = await this.#session.schema();

@@ -1,17 +1,14 @@
 /** The shell's machine: it waits for a QEMU that is on its way back, and has the schema at hand. */
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-	CommandError,
-	DisconnectedError,
-	type QomfsError,
-} from "../../errors.ts";
+import { DisconnectedError, type QomfsError } from "../../errors.ts";
 import { formatJson, type Json, type JsonObject } from "../../json.ts";
 import { Machine } from "../../machine/machine.ts";
 import { parseAddress } from "../../qmp/address.ts";
 import type { QemuVersion, QmpEvent } from "../../qmp/messages.ts";
-import { type QmpSchema, readSchema } from "../../qmp/schema.ts";
 import type { OnTraffic } from "../../qmp/session.ts";
-import { holdsSecret } from "../qmpRequest.ts";
+import { fetchSchema } from "../../schema/fetch.ts";
+import { holdsSecret } from "../../schema/request.ts";
+import type { QmpSchema } from "../../schema/schema.ts";
 
 export interface ShellSessionOptions {
 	readonly negotiate: boolean;
@@ -99,14 +96,21 @@ export class ShellSession {
 
 	/** QEMU's schema, fetched once per session; undefined where it has none to give now. */
 	schema(): Promise<QmpSchema | undefined> {
-		this.#schema ??= this.execute("query-qmp-schema")
-			.then(readSchema)
-			.catch((error) => {
-				this.#schema = undefined;
-				if (error instanceof CommandError) return undefined;
-				throw error;
-			});
+		this.#schema ??= this.#fetchSchema();
 		return this.#schema;
+	}
+
+	/** A failure is not kept: the next caller asks again. */
+	async #fetchSchema(): Promise<QmpSchema | undefined> {
+		let schema: QmpSchema | undefined;
+		try {
+			schema = await fetchSchema((command, args) =>
+				this.execute(command, args),
+			);
+			return schema;
+		} finally {
+			if (!schema) this.#schema = undefined;
+		}
 	}
 
 	/** The session will end, because the user has said so. */

@@ -1,7 +1,7 @@
 /** Names for completion that only the running machine knows. */
-import { isObject, type Json, type JsonObject } from "../../json.ts";
-import { joinPath, rootPath, splitPath } from "../../qom/path.ts";
-import { parseType } from "../../qom/types.ts";
+import { isObject, type Json, type JsonObject } from "../json.ts";
+import { joinPath, rootPath, splitPath } from "../qom/path.ts";
+import { parseType } from "../qom/types.ts";
 
 /** Asks QEMU. */
 export type Ask = (command: string, args?: JsonObject) => Promise<Json>;

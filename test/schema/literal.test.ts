@@ -8,7 +8,7 @@ import {
 	readPair,
 	splitWords,
 	unquote,
-} from "../../src/qmp/literal.ts";
+} from "../../src/schema/literal.ts";
 
 describe("a line", () => {
 	it.each<[string, string[]]>([

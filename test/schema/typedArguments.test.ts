@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { UsageError } from "../../src/errors.ts";
+import type { Json } from "../../src/json.ts";
+import { readPair, splitWords } from "../../src/schema/literal.ts";
+import { readSchema } from "../../src/schema/schema.ts";
 import {
 	commandNamed,
 	guessedArguments,
 	typedArguments,
-} from "../../src/cli/typedArguments.ts";
-import { UsageError } from "../../src/errors.ts";
-import type { Json } from "../../src/json.ts";
-import { readPair, splitWords } from "../../src/qmp/literal.ts";
-import { readSchema } from "../../src/qmp/schema.ts";
+} from "../../src/schema/typedArguments.ts";
 import { smallSchema } from "../support/smallSchema.ts";
 
 const schema = readSchema(smallSchema);

@@ -4,13 +4,8 @@
  */
 import { CommandError, UsageError } from "../errors.ts";
 import { isObject, type Json, type JsonObject, parseJson } from "../json.ts";
-import {
-	type Pair,
-	readDocument,
-	readPair,
-	splitWords,
-} from "../qmp/literal.ts";
-import type { QmpSchema } from "../qmp/schema.ts";
+import { type Pair, readDocument, readPair, splitWords } from "./literal.ts";
+import type { QmpSchema } from "./schema.ts";
 
 export type QmpRequest =
 	| { readonly command: string; readonly pairs: readonly Pair[] }

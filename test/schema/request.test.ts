@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { flatten } from "../../src/cli/flatten.ts";
+import { CommandError, UsageError } from "../../src/errors.ts";
+import { formatJson, type Json, parseJson } from "../../src/json.ts";
 import {
 	executeRequest,
 	holdsSecret,
 	readRequest,
 	type Send,
-} from "../../src/cli/qmpRequest.ts";
-import { CommandError, UsageError } from "../../src/errors.ts";
-import { formatJson, type Json, parseJson } from "../../src/json.ts";
-import { readSchema } from "../../src/qmp/schema.ts";
+} from "../../src/schema/request.ts";
+import { readSchema } from "../../src/schema/schema.ts";
 import { smallSchema } from "../support/smallSchema.ts";
 
 const schema = readSchema(smallSchema);

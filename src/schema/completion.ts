@@ -1,27 +1,41 @@
 /** What TAB offers after `(QEMU)`: commands, names of arguments, and their values. */
-import { type Pair, readPair, unquote } from "../../qmp/literal.ts";
+import { type Pair, readPair, unquote } from "./literal.ts";
+import { type Ask, liveNames } from "./liveNames.ts";
 import {
 	type Member,
 	memberNamed,
 	membersOf,
 	type ObjectType,
+	type QmpSchema,
 	type SchemaType,
-} from "../../qmp/schema.ts";
-import type { Completion } from "./lines.ts";
-import { liveNames } from "./liveNames.ts";
-import type { ShellSession } from "./shellSession.ts";
+} from "./schema.ts";
 import { actionTypes } from "./transaction.ts";
 
+/** What can follow a line, and the end of the line that it replaces. */
+export type Completion = readonly [
+	candidates: readonly string[],
+	replaced: string,
+];
+
+/** The machine that is asked for names. */
+export interface CompletionSource {
+	/** Undefined if QEMU has no schema. */
+	schema(): Promise<QmpSchema | undefined>;
+	execute: Ask;
+}
+
 /**
+ * What can follow the text before the cursor.
+ *
  * @param line as far as the cursor
  * @param isInTransaction whether earlier lines have begun one
  */
 export async function completeQmp(
-	session: Pick<ShellSession, "schema" | "execute">,
+	machine: CompletionSource,
 	line: string,
 	isInTransaction: boolean,
 ): Promise<Completion> {
-	const schema = await session.schema();
+	const schema = await machine.schema();
 	const { words, last } = partialWords(line);
 	const begins = words[0] === "transaction(";
 	if (begins) words.shift();
@@ -52,7 +66,7 @@ export async function completeQmp(
 	const known = member ? valuesOf(member.type) : [];
 	if (known.length > 0) return offer(known, text);
 	const typed = text.replace(/^["']/, "");
-	const live = await liveNames((asked, args) => session.execute(asked, args), {
+	const live = await liveNames((asked, args) => machine.execute(asked, args), {
 		command,
 		name: member?.name ?? name,
 		text: typed,

@@ -2,9 +2,9 @@
 import { closest, distance } from "fastest-levenshtein";
 import { UsageError, ValueError } from "../errors.ts";
 import { isObject, type Json } from "../json.ts";
-import { readDocument, readLiteral, unquote } from "../qmp/literal.ts";
-import { describeType, type EnumType, type SchemaType } from "../qmp/schema.ts";
 import { parseValue, type ValueKind } from "../qom/codec.ts";
+import { readDocument, readLiteral, unquote } from "./literal.ts";
+import { describeType, type EnumType, type SchemaType } from "./schema.ts";
 
 /** Told of a text whose kind nothing tells. */
 export type OnGuess = (key: string, text: string) => void;

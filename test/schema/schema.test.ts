@@ -7,7 +7,7 @@ import {
 	membersOf,
 	type ObjectType,
 	readSchema,
-} from "../../src/qmp/schema.ts";
+} from "../../src/schema/schema.ts";
 import { smallSchema } from "../support/smallSchema.ts";
 
 const schema = readSchema(smallSchema);

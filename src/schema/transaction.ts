@@ -1,9 +1,5 @@
 /** What the schema says of `transaction`, whose actions are commands of their own. */
-import {
-	membersOf,
-	type ObjectType,
-	type QmpSchema,
-} from "../../qmp/schema.ts";
+import { membersOf, type ObjectType, type QmpSchema } from "./schema.ts";
 
 /** The arguments of each action, by its type. */
 export function actionTypes(

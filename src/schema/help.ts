@@ -1,5 +1,5 @@
 /** The help of one QMP command, from the schema of the QEMU that is asked. */
-import type { Pair } from "../qmp/literal.ts";
+import type { Pair } from "./literal.ts";
 import {
 	describeType,
 	type Member,
@@ -7,7 +7,7 @@ import {
 	membersOf,
 	type QmpSchema,
 	type SchemaType,
-} from "../qmp/schema.ts";
+} from "./schema.ts";
 import { commandNamed } from "./typedArguments.ts";
 import { placeholder } from "./typedText.ts";
 

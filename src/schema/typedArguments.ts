@@ -1,7 +1,7 @@
 /** The arguments of a QMP command from what a user has typed: as the schema wants them, else guessed. */
 import { UsageError } from "../errors.ts";
 import { isObject, type Json, type JsonObject } from "../json.ts";
-import { nest, type Pair, readLiteral, unquote } from "../qmp/literal.ts";
+import { nest, type Pair, readLiteral, unquote } from "./literal.ts";
 import {
 	describeType,
 	memberNamed,
@@ -9,7 +9,7 @@ import {
 	type ObjectType,
 	type QmpSchema,
 	type SchemaType,
-} from "../qmp/schema.ts";
+} from "./schema.ts";
 import {
 	didYouMean,
 	listed,
