@@ -1,7 +1,7 @@
 /** `-o` options: names after mount.fuse3(8) and sshfs(1), a few of our own. */
-import { closest, distance } from "fastest-levenshtein";
 import { UsageError } from "../errors.ts";
 import { defaultMountSettings, type MountSettings } from "../mount/settings.ts";
+import { didYouMean } from "../nearest.ts";
 
 interface Definition {
 	readonly help: string;
@@ -149,11 +149,8 @@ function applyOption(
 }
 
 function unknownOption(name: string): UsageError {
-	const nearest = closest(name, [...definitions.keys()]);
 	const hint =
-		distance(name, nearest) <= Math.max(2, name.length / 3)
-			? `did you mean '${nearest}'?`
-			: "'qomfs mount --help' lists them";
+		didYouMean(name, definitions.keys()) ?? "'qomfs mount --help' lists them";
 	return new UsageError(`unknown option -o ${name}; ${hint}`);
 }
 

@@ -24,7 +24,7 @@ export async function withMachine(
 		await act(machine);
 	} catch (error) {
 		if (!(error instanceof QomError)) throw error;
-		const { withNearest } = await import("./nearest.ts");
+		const { withNearest } = await import("./nearestObjects.ts");
 		throw await withNearest(machine.source, error);
 	} finally {
 		await machine.close();

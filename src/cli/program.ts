@@ -11,8 +11,8 @@ import {
 	Option,
 	type OutputConfiguration,
 } from "commander";
-import { closest, distance } from "fastest-levenshtein";
 import { UsageError } from "../errors.ts";
+import { didYouMean } from "../nearest.ts";
 import type { EventsFlags } from "./events.ts";
 import type { ExecFlags } from "./exec.ts";
 import type { GetFlags } from "./get.ts";
@@ -240,11 +240,10 @@ export function programFor(name: string, args: readonly string[]): Command {
 	const commands = program.commands.map((command) => command.name());
 	if (commands.length === 0 || word.startsWith("-") || commands.includes(word))
 		return program;
-	const nearest = closest(word, commands);
-	const isMistyped = distance(word, nearest) <= 2 && !existsSync(word);
-	if (isMistyped || (args.length === 1 && !/[/:]/.test(word)))
+	const question = existsSync(word) ? undefined : didYouMean(word, commands);
+	if (question || (args.length === 1 && !/[/:]/.test(word)))
 		throw new UsageError(
-			`unknown command '${word}'; ${isMistyped ? `did you mean '${nearest}'?` : "'qomfs --help' lists them"}`,
+			`unknown command '${word}'; ${question ?? "'qomfs --help' lists them"}`,
 		);
 	return program;
 }

@@ -1,6 +1,6 @@
 /** Whether an object is of a type, or of one derived from it. */
-import { closest } from "fastest-levenshtein";
 import { UsageError } from "../errors.ts";
+import { didYouMean } from "../nearest.ts";
 import { isPattern, matcher } from "../qom/pattern.ts";
 import type { QomSource } from "../qom/source.ts";
 
@@ -22,6 +22,7 @@ export async function typeTest(
 		(await source.types(base)).map(({ name }) => name);
 	const types = new Set(await names(wanted));
 	if (types.size > 0) return (type) => type !== undefined && types.has(type);
-	const nearest = closest(wanted, await names());
-	throw new UsageError(`no type '${wanted}'; did you mean '${nearest}'?`);
+	const hint =
+		didYouMean(wanted, await names()) ?? "'qmp qom-list-types' lists them";
+	throw new UsageError(`no type '${wanted}'; ${hint}`);
 }

@@ -1,6 +1,7 @@
 /** The arguments of a QMP command from what a user has typed: as the schema wants them, else guessed. */
 import { UsageError } from "../errors.ts";
 import { isObject, type Json, type JsonObject } from "../json.ts";
+import { didYouMean } from "../nearest.ts";
 import { nest, type Pair, readLiteral, unquote } from "./literal.ts";
 import {
 	describeType,
@@ -10,13 +11,7 @@ import {
 	type QmpSchema,
 	type SchemaType,
 } from "./schema.ts";
-import {
-	didYouMean,
-	listed,
-	type OnGuess,
-	placeholder,
-	readText,
-} from "./typedText.ts";
+import { listed, type OnGuess, placeholder, readText } from "./typedText.ts";
 
 export interface TypedArguments {
 	readonly args: JsonObject;

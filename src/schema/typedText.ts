@@ -1,7 +1,7 @@
 /** One text that a user has typed, as the value that its type in the schema wants. */
-import { closest, distance } from "fastest-levenshtein";
 import { UsageError, ValueError } from "../errors.ts";
 import { isObject, type Json } from "../json.ts";
+import { didYouMean } from "../nearest.ts";
 import { parseValue, type ValueKind } from "../qom/codec.ts";
 import { readDocument, readLiteral, unquote } from "./literal.ts";
 import { describeType, type EnumType, type SchemaType } from "./schema.ts";
@@ -169,17 +169,4 @@ export function placeholder(type: SchemaType): string {
 		default:
 			return type.kind.toUpperCase();
 	}
-}
-
-/** A question with the nearest name, where one is near. */
-export function didYouMean(
-	wanted: string,
-	names: readonly string[],
-): string | undefined {
-	if (names.length === 0) return undefined;
-	const nearest = closest(wanted, [...names]);
-	const mistakes = distance(wanted, nearest);
-	return mistakes <= Math.max(2, wanted.length / 3) && mistakes < wanted.length
-		? `did you mean '${nearest}'?`
-		: undefined;
 }

@@ -1,6 +1,6 @@
-/** What a user may have meant by a name that is not there, or by one that is too short. */
-import { distance } from "fastest-levenshtein";
+/** The objects and properties that a user may have meant by a path that QEMU refused. */
 import { type QomError, QomfsError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 import {
 	joinPath,
 	pathNames,
@@ -75,15 +75,4 @@ async function nearAnywhere(
 	);
 	const near = new Set(nearest(splitPath(path)[1], [...names.values()]));
 	return objects.filter((object) => near.has(names.get(object) as string));
-}
-
-/** Those with a typing mistake or two between, the most alike first; the very name alone. */
-function nearest(wanted: string, names: readonly string[]): readonly string[] {
-	if (names.includes(wanted)) return [wanted];
-	const limit = Math.max(1, wanted.length / 3);
-	return [...new Set(names)]
-		.map((name) => ({ name, difference: distance(wanted, name) }))
-		.filter(({ difference }) => difference <= limit)
-		.sort((a, b) => a.difference - b.difference)
-		.map(({ name }) => name);
 }
