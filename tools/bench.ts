@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { parseAddress } from "../src/qmp/address.ts";
+import { formatVersion } from "../src/qmp/messages.ts";
 import { RequestQueue } from "../src/qmp/requestQueue.ts";
 import { connectSession, type QmpSession } from "../src/qmp/session.ts";
 import { LiveSource } from "../src/qom/live.ts";
@@ -462,6 +463,5 @@ if (flags.json)
 	writeFileSync(flags.json, `${JSON.stringify({ rows, notes }, null, "\t")}\n`);
 
 function versionOf(session: QmpSession): string {
-	const { major, minor, micro } = session.greeting.version;
-	return `${major}.${minor}.${micro}`;
+	return formatVersion(session.greeting.version);
 }

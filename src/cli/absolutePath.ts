@@ -1,9 +1,9 @@
 /** Partial paths: QEMU takes `net0` for the one object whose path ends so. */
-import { type QomPath, rootPath } from "../qom/path.ts";
+import { type QomPath, rootPath, withoutTrailingSlashes } from "../qom/path.ts";
 import { isPattern } from "../qom/pattern.ts";
 import { selectObjects } from "../qom/select.ts";
 import type { QomSource } from "../qom/source.ts";
-import { walk } from "../qom/walk.ts";
+import { pathsWithin } from "../qom/walk.ts";
 
 /**
  * The whole path of an object, for what is printed has to be of use elsewhere.
@@ -14,7 +14,7 @@ export async function absolutePath(
 	source: QomSource,
 	path: string,
 ): Promise<QomPath> {
-	if (path.startsWith("/")) return path.replace(/(?<=.)\/+$/, "");
+	if (path.startsWith("/")) return withoutTrailingSlashes(path);
 	const [found, ...others] =
 		path === "" ? [] : await objectsEndingIn(source, path);
 	if (found === undefined || others.length > 0) await source.list(path); // QEMU says why not
@@ -39,13 +39,6 @@ export async function objectsEndingIn(
 	source: QomSource,
 	path: string,
 ): Promise<readonly QomPath[]> {
-	const objects = await allObjects(source);
+	const objects = await pathsWithin(source, rootPath);
 	return objects.filter((object) => object.endsWith(`/${path}`));
-}
-
-export async function allObjects(
-	source: QomSource,
-): Promise<readonly QomPath[]> {
-	const found = await Array.fromAsync(walk(source, rootPath));
-	return found.map(({ path }) => path);
 }

@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import { mountType, readMounts } from "../fuse/mountTable.ts";
 import { log } from "../log.ts";
 import { connect, type Machine } from "../machine/machine.ts";
+import { withoutTrailingSlashes } from "../qom/path.ts";
 import { parseType } from "../qom/types.ts";
 import { completeQmp } from "../schema/completion.ts";
 import { schemaOf } from "./exec.ts";
@@ -231,7 +232,9 @@ async function objectNames(
 	const places = before ? [before] : idPlaces;
 	const names = await Promise.all(
 		places.map(async (place) => {
-			const entries = await source.list(withoutSlash(place)).catch(() => []);
+			const entries = await source
+				.list(withoutTrailingSlashes(place))
+				.catch(() => []);
 			return entries
 				.filter(({ type }) => parseType(type).kind === "child")
 				.map(({ name }) => `${before}${name}${before ? "/" : ""}`);
@@ -252,7 +255,7 @@ async function propertyWords(
 			: await propertyNames(machine, current);
 	if (object === undefined) return whole;
 	const entries = await machine.source
-		.list(withoutSlash(object))
+		.list(withoutTrailingSlashes(object))
 		.catch(() => []);
 	return [...whole, ...entries.map((entry) => entry.name)];
 }
@@ -271,7 +274,7 @@ async function propertyNames(
 		return objects.map((id) => (id.endsWith("/") ? id : `${id}.`));
 	const before = current.slice(0, separator + 1);
 	const entries = await machine.source
-		.list(withoutSlash(before.slice(0, -1) || "/"))
+		.list(withoutTrailingSlashes(before.slice(0, -1) || "/"))
 		.catch(() => []);
 	return [
 		...objects,
@@ -296,8 +299,4 @@ async function requestWords(
 	);
 	const kept = current.slice(0, current.length - replaced.length);
 	return found.map((end) => kept + end.trimEnd());
-}
-
-function withoutSlash(path: string): string {
-	return path.replace(/(?<=.)\/+$/, "");
 }

@@ -4,7 +4,7 @@ import { formatJson } from "../json.ts";
 import { connect } from "../machine/machine.ts";
 import { matcher } from "../qom/pattern.ts";
 import { monitorOf } from "./openMachine.ts";
-import { forTerminal, print } from "./output.ts";
+import { print } from "./output.ts";
 
 export interface EventsFlags {
 	readonly socket?: string;
@@ -34,7 +34,7 @@ export async function runEvents(
 			if (seen === count) return;
 			if (matchers.length > 0 && !matchers.some((matches) => matches(name)))
 				return;
-			print(forTerminal(formatJson(message)));
+			print(formatJson(message));
 			if (++seen === count) enough.resolve();
 		},
 		onLost: enough.reject,

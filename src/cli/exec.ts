@@ -15,7 +15,7 @@ import {
 import type { QmpSchema } from "../schema/schema.ts";
 import { flatten } from "./flatten.ts";
 import type { MachineFlags } from "./openMachine.ts";
-import { forTerminal, print } from "./output.ts";
+import { print } from "./output.ts";
 
 export interface ExecFlags extends MachineFlags {
 	readonly json?: true;
@@ -151,7 +151,7 @@ async function printHelp(
 			throw new QomfsError(
 				"this QEMU does not describe its commands; see its QMP reference",
 			);
-		process.stdout.write(
+		print(
 			commandHelp(
 				schema,
 				nameOf(definition),
@@ -159,6 +159,7 @@ async function printHelp(
 				pairs,
 				process.stdout.columns,
 			),
+			"",
 		);
 	});
 }
@@ -199,5 +200,5 @@ export async function schemaOf(
 
 function show(value: Json, { json }: ExecFlags): void {
 	const lines = json ? [formatJson(value)] : flatten(value);
-	for (const line of lines) print(forTerminal(line));
+	for (const line of lines) print(line);
 }

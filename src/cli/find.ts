@@ -12,7 +12,7 @@ import { type WalkedObject, walk } from "../qom/walk.ts";
 import { isMeant } from "../qom/write.ts";
 import { absolutePath, startPaths } from "./absolutePath.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
-import { forTerminal } from "./output.ts";
+import { print } from "./output.ts";
 import { typeTest } from "./typeTest.ts";
 
 /** Whether an object is one of those that are looked for. */
@@ -76,8 +76,7 @@ export function runFind(
 		for (const start of starts)
 			for (const path of await startPaths(machine.source, start))
 				for await (const object of walk(machine.source, path, maxDepth))
-					if (await passes(object, all))
-						process.stdout.write(forTerminal(object.path) + end);
+					if (await passes(object, all)) print(object.path, end);
 	});
 }
 

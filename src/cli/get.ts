@@ -20,7 +20,7 @@ import {
 import type { QomSource } from "../qom/source.ts";
 import { isMeant } from "../qom/write.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
-import { forTerminal, oneLineValue, print } from "./output.ts";
+import { oneLineValue, print } from "./output.ts";
 
 export interface GetFlags extends MachineFlags {
 	readonly json?: true;
@@ -42,7 +42,7 @@ export function runGet(
 	return withMachine(flags, async ({ source }) => {
 		const wanted = await readingsWanted(source, words);
 		const isOne = wanted.length === 1 && !words.some(isPattern);
-		const show = (seen: Seen) => print(forTerminal(shown(seen, isOne, flags)));
+		const show = (seen: Seen) => print(shown(seen, isOne, flags));
 		const isFollowed = flags.watch !== undefined || flags.until !== undefined;
 		const followed: Seen[] = [];
 		for (const readings of wanted)

@@ -14,7 +14,7 @@ import type {
 } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
-import { forTerminal, oneLineValue, print, styled } from "./output.ts";
+import { oneLineValue, print, printStyled, styled } from "./output.ts";
 
 export interface ListFlags extends MachineFlags {
 	readonly long?: true;
@@ -34,13 +34,12 @@ export function runList(
 			const contents = await contentsOf(source, path);
 			if (flags.json) {
 				const document = await objectDocument(source, path, contents);
-				print(forTerminal(formatJson(document)));
+				print(formatJson(document));
 				continue;
 			}
-			if (objects.length > 1)
-				print(`${index > 0 ? "\n" : ""}${forTerminal(path)}:`);
-			if (flags.long) print(forTerminal(await table(source, path, contents)));
-			else for (const info of contents.properties) print(entryName(info));
+			if (objects.length > 1) print(`${index > 0 ? "\n" : ""}${path}:`);
+			if (flags.long) print(await table(source, path, contents));
+			else for (const info of contents.properties) printStyled(entryName(info));
 		}
 	});
 }
@@ -49,7 +48,7 @@ export function runList(
 function entryName({ name, type }: PropertyInfo): string {
 	const { kind } = parseType(type);
 	if (kind === "child") return styled(["bold", "blue"], `${name}/`);
-	return kind === "link" ? styled("cyan", `@${name}/`) : forTerminal(name);
+	return kind === "link" ? styled("cyan", `@${name}/`) : styled([], name);
 }
 
 /** A listing does without, where QEMU cannot describe a type. */

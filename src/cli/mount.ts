@@ -12,6 +12,7 @@ import { ClassifiedError, type ExitStatus, statusOf } from "./exitStatus.ts";
 import { oneLine } from "./message.ts";
 import { parseMountOptions } from "./mountOptions.ts";
 import { type MachineFlags, monitorOf } from "./openMachine.ts";
+import { onOneLine } from "./terminalText.ts";
 
 /** What `qomfs mount` takes beside its arguments. */
 export interface MountFlags {
@@ -44,7 +45,7 @@ export async function runMount(
 		return startInBackground(source, mountpoint, flags.o ?? []);
 	const served = await serveMount(request);
 	process.stderr.write(
-		`qomfs: ${served.title} is mounted on ${served.mountpoint}; Ctrl-C unmounts\n`,
+		`qomfs: ${onOneLine(`${served.title} is mounted on ${served.mountpoint}`)}; Ctrl-C unmounts\n`,
 	);
 	return untilUnmounted(served);
 }
@@ -137,7 +138,7 @@ async function untilUnmounted(served: Mounted): Promise<void> {
 	const stop = async () => {
 		if ((await served.unmount()) === "detached")
 			process.stderr.write(
-				`qomfs: ${served.mountpoint} was in use; it is detached, and who is still there gets errors\n`,
+				`qomfs: ${onOneLine(served.mountpoint)} was in use; it is detached, and who is still there gets errors\n`,
 			);
 	};
 	for (const signal of signals) process.on(signal, stop);

@@ -10,7 +10,8 @@ import {
 } from "../qom/path.ts";
 import type { QomSource } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
-import { allObjects, objectsEndingIn } from "./absolutePath.ts";
+import { pathsWithin } from "../qom/walk.ts";
+import { objectsEndingIn } from "./absolutePath.ts";
 
 const mostNamed = 3;
 
@@ -69,7 +70,7 @@ async function nearAnywhere(
 	source: QomSource,
 	path: QomPath,
 ): Promise<readonly QomPath[]> {
-	const objects = await allObjects(source);
+	const objects = await pathsWithin(source, rootPath);
 	const names = new Map(
 		objects.map((object) => [object, splitPath(object)[1]]),
 	);

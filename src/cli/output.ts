@@ -3,20 +3,28 @@ import { styleText } from "node:util";
 import { QomError } from "../errors.ts";
 import { formatValue } from "../qom/codec.ts";
 import { redacted, type ShownValue } from "../qom/contents.ts";
-import { printable } from "./message.ts";
+import { onLines, onOneLine } from "./terminalText.ts";
 
-export function print(line: string): void {
+/**
+ * Prints text on stdout: made safe if that is a terminal, and as it is elsewhere.
+ *
+ * @param end behind the text, a newline if nothing else is said
+ */
+export function print(text: string, end = "\n"): void {
+	process.stdout.write(forTerminal(text) + end);
+}
+
+/** Prints a line whose parts are safe already, such as those of {@link styled}. */
+export function printStyled(line: string): void {
 	process.stdout.write(`${line}\n`);
 }
 
-/** No escape sequence of a guest's or a peer's making reaches the terminal; others get it as it is. */
-export function forTerminal(text: string): string {
-	return process.stdout.isTTY
-		? text.replace(/(?![\r\n\t])\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, "?")
-		: text;
+/** The text as stdout may show it: made safe for a terminal, and unchanged for anything else. */
+function forTerminal(text: string): string {
+	return process.stdout.isTTY ? onLines(text) : text;
 }
 
-/** Colours only where somebody sees them; NO_COLOR is honoured. Node 22.12 does not ask by itself. */
+/** The text in colour, if stdout shows colours. Node 22.12 does not ask by itself. */
 export function styled(
 	format: Parameters<typeof styleText>[0],
 	text: string,
@@ -30,7 +38,7 @@ export function styled(
 /** A value, or why there is none, in one line of a listing. */
 export function oneLineValue(value: ShownValue): string {
 	if (value === redacted) return "<redacted>";
-	return printable(
+	return onOneLine(
 		value instanceof QomError ? `<${value.desc}>` : formatValue(value),
 	);
 }

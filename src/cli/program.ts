@@ -18,12 +18,12 @@ import type { ExecFlags } from "./exec.ts";
 import type { GetFlags } from "./get.ts";
 import { commandOf } from "./launchers.ts";
 import type { ListFlags } from "./list.ts";
-import { printable } from "./message.ts";
 import type { MountFlags } from "./mount.ts";
 import { mountOptionsHelp } from "./mountOptions.ts";
 import type { MachineFlags } from "./openMachine.ts";
 import type { SetFlags } from "./set.ts";
 import type { ShellFlags } from "./shell.ts";
+import { onOneLine } from "./terminalText.ts";
 import type { TreeFlags } from "./tree.ts";
 
 const sourceHelp = "/path/to/qmp.sock, unix:PATH, HOST:PORT or tcp:HOST:PORT";
@@ -277,7 +277,7 @@ function oneLineErrors(name: string, command: string): OutputConfiguration {
 		outputError: (text, write) => {
 			const line = text.trim().replace(/^error:/, `${name}:`);
 			write(
-				`${printable(line).replace(/\.$/, "")}; '${command} --help' shows how\n`,
+				`${onOneLine(line).replace(/\.$/, "")}; '${command} --help' shows how\n`,
 			);
 		},
 	};

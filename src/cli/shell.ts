@@ -3,14 +3,16 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { QomfsError, UsageError } from "../errors.ts";
 import type { JsonObject } from "../json.ts";
-import type { QemuVersion } from "../qmp/messages.ts";
+import { formatVersion } from "../qmp/messages.ts";
 import { oneLine } from "./message.ts";
 import { type MachineFlags, monitorOf } from "./openMachine.ts";
+import { print } from "./output.ts";
 import { HmpLines } from "./shell/hmpLines.ts";
 import type { ShellLines, ShellOutput } from "./shell/lines.ts";
 import { pythonJson } from "./shell/pythonJson.ts";
 import { QmpLines } from "./shell/qmpLines.ts";
 import { type ShellListener, ShellSession } from "./shell/shellSession.ts";
+import { onOneLine } from "./terminalText.ts";
 
 export interface ShellFlags extends MachineFlags {
 	readonly hmp?: true;
@@ -49,9 +51,9 @@ export async function runShell(
 }
 
 const plainOutput: ShellOutput = {
-	print: (text) => process.stdout.write(`${text}\n`),
-	printError: (text) => process.stdout.write(`${text}\n`),
-	say: (text) => process.stderr.write(`qmp-shell: ${text}\n`),
+	print,
+	printError: (text) => print(text),
+	say: (text) => process.stderr.write(`qmp-shell: ${onOneLine(text)}\n`),
 };
 
 /** Those that QEMU or the shell itself has refused are counted, and the rest still run. */
@@ -95,7 +97,7 @@ async function talk(monitor: string, flags: ShellFlags): Promise<void> {
 	};
 	const session = await connect(monitor, flags, true, {
 		onConnected(version) {
-			const text = `Connected to QEMU ${versionText(version)}`;
+			const text = `Connected to QEMU ${formatVersion(version)}`;
 			if (isFirst)
 				for (const line of [welcome(flags), text, ""]) output.say(line);
 			else {
@@ -158,10 +160,6 @@ function eventText(message: JsonObject, { pretty }: ShellFlags): string {
 
 function welcome({ hmp }: ShellFlags): string {
 	return `Welcome to the ${hmp ? "HMP" : "QMP low-level"} shell!`;
-}
-
-function versionText({ major, minor, micro }: QemuVersion): string {
-	return `${major}.${minor}.${micro}`;
 }
 
 /** Under the names that QEMU's own shell uses, so that its lines are here, too. */

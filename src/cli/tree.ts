@@ -7,9 +7,9 @@ import { splitPath } from "../qom/path.ts";
 import type { QomSource } from "../qom/source.ts";
 import { type WalkedObject, walk } from "../qom/walk.ts";
 import { startPaths } from "./absolutePath.ts";
-import { printable } from "./message.ts";
 import { type MachineFlags, withMachine } from "./openMachine.ts";
-import { forTerminal, oneLineValue, print, styled } from "./output.ts";
+import { oneLineValue, print, printStyled, styled } from "./output.ts";
+import { onOneLine } from "./terminalText.ts";
 import { typeTest } from "./typeTest.ts";
 
 export interface TreeFlags extends MachineFlags {
@@ -57,7 +57,7 @@ async function document(
 	source: QomSource,
 	{ path, contents }: WalkedObject,
 ): Promise<void> {
-	print(forTerminal(formatJson(await objectDocument(source, path, contents))));
+	print(formatJson(await objectDocument(source, path, contents)));
 }
 
 /** As QEMU's own tool prints it, but for values that are Python's there. */
@@ -65,13 +65,13 @@ async function list(
 	source: QomSource,
 	{ path, contents }: WalkedObject,
 ): Promise<void> {
-	print(forTerminal(path));
+	print(path);
 	for await (const { name, type, value } of shownProperties(
 		source,
 		path,
 		contents,
 	))
-		print(forTerminal(`  ${name}: ${oneLineValue(value)} (${type})`));
+		print(`  ${name}: ${oneLineValue(value)} (${type})`);
 	print("");
 }
 
@@ -99,7 +99,7 @@ async function draw(
 		const name = depth === 0 ? path : splitPath(path)[1];
 		const drawn = {
 			name,
-			line: `${styled(["bold", "blue"], printable(name))}  ${styled("dim", type)}`,
+			line: `${styled(["bold", "blue"], onOneLine(name))}  ${styled("dim", type)}`,
 			isWanted: isWanted(object),
 			properties:
 				flags.values && isWanted(object)
@@ -113,9 +113,9 @@ async function draw(
 	}
 	const [top] = trail;
 	if (!top || !holdsWanted(top)) return;
-	print(top.line);
+	printStyled(top.line);
 	const below = treeify(branch(top));
-	if (below) print(below);
+	if (below) printStyled(below);
 }
 
 async function propertyLines(
@@ -124,7 +124,7 @@ async function propertyLines(
 ): Promise<string[]> {
 	const lines: string[] = [];
 	for await (const { name, value } of shownProperties(source, path, contents))
-		lines.push(`${printable(name)}: ${oneLineValue(value)}`);
+		lines.push(`${onOneLine(name)}: ${oneLineValue(value)}`);
 	return lines;
 }
 

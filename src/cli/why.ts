@@ -5,6 +5,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { MountError } from "../errors.ts";
 import { mountType, readMounts } from "../fuse/mountTable.ts";
 import type { Failure } from "../vfs/control/errorLog.ts";
+import { print } from "./output.ts";
+import { onOneLine } from "./terminalText.ts";
 
 /** @throws MountError the file is in no mount of ours, or nothing failed */
 export async function runWhy(path: string): Promise<void> {
@@ -32,7 +34,7 @@ export async function runWhy(path: string): Promise<void> {
 			file.startsWith(`${join(mountpoint, path)}/`),
 		);
 	if (!failure) throw new MountError(`${path}: nothing has failed here lately`);
-	process.stdout.write(`${explain(failure)}\n`);
+	print(onOneLine(explain(failure)));
 }
 
 function explain({ time, operation, errno, desc, ...rest }: Failure): string {

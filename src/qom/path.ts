@@ -16,6 +16,11 @@ export function splitPath(path: QomPath): [parent: QomPath, name: string] {
 	return [slash <= 0 ? rootPath : path.slice(0, slash), path.slice(slash + 1)];
 }
 
+/** `/machine/` is `/machine`; the root stays. */
+export function withoutTrailingSlashes(path: string): QomPath {
+	return path.replace(/(?<=.)\/+$/, "");
+}
+
 /** The text of a symlink in directory `from` that leads to `to`, and never above the root. */
 export function relativePath(from: QomPath, to: QomPath): string {
 	const fromNames = pathNames(from);

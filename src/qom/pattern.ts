@@ -2,10 +2,15 @@
  * Patterns for names and paths: `*` and `?` within a name, `**` for names at any depth.
  * Brackets stand for themselves, for QOM is full of `device[0]` and `sysbus-irq[3]`.
  */
-import { joinPath, type QomPath, rootPath } from "./path.ts";
+import {
+	joinPath,
+	type QomPath,
+	rootPath,
+	withoutTrailingSlashes,
+} from "./path.ts";
 import type { PropertyInfo, QomSource } from "./source.ts";
 import { parseType } from "./types.ts";
-import { walk } from "./walk.ts";
+import { pathsWithin } from "./walk.ts";
 
 export function isPattern(text: string): boolean {
 	return /[*?]/.test(text);
@@ -58,7 +63,7 @@ export async function matchObjects(
 	source: QomSource,
 	pattern: string,
 ): Promise<readonly QomPath[]> {
-	if (!isPattern(pattern)) return [withoutSlashes(pattern)];
+	if (!isPattern(pattern)) return [withoutTrailingSlashes(pattern)];
 	const names = pattern.split("/").filter((name) => name !== "");
 	if (!pattern.startsWith("/")) names.unshift("**");
 	let found: readonly QomPath[] = [rootPath];
@@ -73,19 +78,12 @@ export async function matchObjects(
 		for (const object of found)
 			next.push(
 				...(name === "**"
-					? await allWithin(source, object)
+					? await pathsWithin(source, object)
 					: await entriesOf(source, object, name)),
 			);
 		found = [...new Set(next)];
 	}
 	return found;
-}
-
-async function allWithin(
-	source: QomSource,
-	object: QomPath,
-): Promise<QomPath[]> {
-	return (await Array.fromAsync(walk(source, object))).map(({ path }) => path);
 }
 
 async function entriesOf(
@@ -97,9 +95,4 @@ async function entriesOf(
 	return matchNames(await source.list(object), name)
 		.filter(({ type }) => wanted.includes(parseType(type).kind))
 		.map((entry) => joinPath(object, entry.name));
-}
-
-/** `/machine/` is `/machine`. */
-function withoutSlashes(path: string): QomPath {
-	return path.replace(/(?<=.)\/+$/, "");
 }

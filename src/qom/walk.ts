@@ -54,6 +54,18 @@ export async function* walk(
 	}
 }
 
+/**
+ * The paths of an object and of all below it.
+ *
+ * @throws QomError the first object is not there
+ */
+export async function pathsWithin(
+	source: QomSource,
+	start: QomPath,
+): Promise<readonly QomPath[]> {
+	return (await Array.fromAsync(walk(source, start))).map(({ path }) => path);
+}
+
 /** Level by level, so that a whole tree takes few commands. */
 async function fetchLevels(
 	source: QomSource,

@@ -988,7 +988,7 @@ describe.skipIf(lacksQemu)("the tools", () => {
 });
 
 describe("with a machine that plays tricks", () => {
-	const esc = "\x1b]0;owned\x07\x1b[31m\u009b1m";
+	const esc = "\x1b]0;owned\x07\x1b[31m\u009b1m\u202e\u2066";
 	let tools: Tools;
 	let hostile: HostileServer;
 

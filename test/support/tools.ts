@@ -161,9 +161,9 @@ export function expectNoTrace(text: string): void {
 	expect(text).not.toMatch(/^\s+at |node:internal|internal error/m);
 }
 
-/** Whether a terminal would do something with it: escape sequences, and the rest of the controls. */
+/** What a terminal would obey or take for another reading direction. */
 export function controlsIn(text: string): string[] {
-	return text.match(/[^\P{Cc}\n\t]/gu) ?? [];
+	return text.match(/[^\P{Cc}\n\t]|[\u202a-\u202e\u2066-\u2069]/gu) ?? [];
 }
 
 /** Path of an object -> its properties, `[name, type]` or `[name, type, value]`. */

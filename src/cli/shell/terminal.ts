@@ -7,8 +7,9 @@ import {
 	moveCursor,
 } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { oneLine, printable } from "../message.ts";
+import { oneLine } from "../message.ts";
 import { styled } from "../output.ts";
+import { onLines, onOneLine } from "../terminalText.ts";
 import type { History } from "./history.ts";
 import type { ShellLines, ShellOutput } from "./lines.ts";
 
@@ -23,20 +24,20 @@ export class TerminalOutput implements ShellOutput {
 	editor: Interface | undefined;
 
 	print(text: string): void {
-		this.#write(tame(text));
+		this.#write(onLines(text));
 	}
 
 	printError(text: string): void {
-		this.#write(styled("red", tame(text)));
+		this.#write(styled("red", text));
 	}
 
 	/** Of QEMU's own accord. */
 	printEvent(text: string): void {
-		this.#write(styled("dim", tame(text)));
+		this.#write(styled("dim", text));
 	}
 
 	say(text: string): void {
-		this.#write(printable(text));
+		this.#write(onOneLine(text));
 	}
 
 	#write(text: string): void {
@@ -79,7 +80,8 @@ export async function runTerminal(
 				lines.complete(line),
 				sleep(completionMs, [[], line] as const, { ref: false }),
 			]).then(
-				([candidates, replaced]) => give(null, [[...candidates], replaced]),
+				([candidates, replaced]) =>
+					give(null, [candidates.filter(isSafe), replaced]),
 				() => give(null, [[], line]),
 			);
 		},
@@ -168,7 +170,7 @@ async function run(
 	}
 }
 
-/** No escape sequence of a guest's making reaches the terminal. */
-function tame(text: string): string {
-	return text.replace(/(?![\n\t])\p{Cc}/gu, "?");
+/** Whether a terminal shows the text as it is. */
+function isSafe(text: string): boolean {
+	return onOneLine(text) === text;
 }
