@@ -9,7 +9,7 @@ import { log } from "../log.ts";
 import { errnoName, errnoOf } from "../vfs/errno.ts";
 import type { FileSystem, OpenFile } from "../vfs/fileSystem.ts";
 import type { Attributes, Directory, Node, NodeKind } from "../vfs/node.ts";
-import type { MountOptions } from "./serve.ts";
+import type { Backend, MountOptions } from "./backend.ts";
 import { ToldSizes } from "./toldSizes.ts";
 
 /** Requests that may be under way at the same time; the binding's own maximum. */
@@ -17,13 +17,6 @@ const mostConcurrent = 64;
 
 /** Of these so many may wait for a machine, so that what needs none is answered all the same. */
 export const mostWaiting = 48;
-
-/** A file system that is mounted. */
-export interface Binding {
-	/** Makes the kernel forget a name, for one that is gone. */
-	invalidate(path: string): void;
-	unmount(): Promise<void>;
-}
 
 /**
  * Mounts a file system. The directory has been checked.
@@ -36,7 +29,7 @@ export async function mountBinding(
 	mountpoint: string,
 	options: MountOptions,
 	onUnmounted: () => void,
-): Promise<Binding> {
+): Promise<Backend> {
 	const Binding = await loadBinding();
 	const fuse = new Binding(mountpoint, operations(fs, options), {
 		subtype: "qomfs",

@@ -1,27 +1,10 @@
 /** A FileSystem at a mount point, and how it ends. */
 import { log } from "../log.ts";
 import type { FileSystem } from "../vfs/fileSystem.ts";
-import { type Binding, mountBinding } from "./binding.ts";
+import type { Backend, MountOptions } from "./backend.ts";
+import { mountBinding } from "./binding.ts";
 import { unmountIdle } from "./mountpoint.ts";
 import { Watchdog } from "./watchdog.ts";
-
-export interface MountOptions {
-	/** The source column of findmnt. */
-	readonly fsname: string;
-	/** How long the kernel may keep names. */
-	readonly entryTtlMs: number;
-	/** How long it may keep attributes, sizes among them. */
-	readonly attributesTtlMs: number;
-	/** When the binding gives up on an answer; above every limit of ours. */
-	readonly requestTimeoutMs: number;
-	readonly uid: number;
-	readonly gid: number;
-	/** Permission bits taken from every mode. */
-	readonly umask: number;
-	readonly allowOther: boolean;
-	readonly allowRoot: boolean;
-	readonly defaultPermissions: boolean;
-}
 
 export interface MountHandle {
 	readonly mountpoint: string;
@@ -49,9 +32,9 @@ export async function serveFileSystem(
 ): Promise<MountHandle> {
 	const ended = Promise.withResolvers<void>();
 	const watchdog = new Watchdog(mountpoint);
-	let binding: Binding;
+	let backend: Backend;
 	try {
-		binding = await mountBinding(fs, mountpoint, options, ended.resolve);
+		backend = await mountBinding(fs, mountpoint, options, ended.resolve);
 	} catch (error) {
 		watchdog.dismiss();
 		throw error;
@@ -71,7 +54,7 @@ export async function serveFileSystem(
 			return "unmounted";
 		} catch (error) {
 			log.fuse("detaching, for %s", error);
-			await binding.unmount();
+			await backend.unmount();
 			ended.resolve();
 			return "detached";
 		}
@@ -80,7 +63,7 @@ export async function serveFileSystem(
 	return {
 		mountpoint,
 		ended: ended.promise,
-		invalidate: (path) => binding.invalidate(path),
+		invalidate: (path) => backend.invalidate(path),
 		unmount() {
 			leaving ??= leave();
 			return leaving;

@@ -1,0 +1,27 @@
+/** A way to the kernel: what it is told, and what it offers to whoever has mounted through it. */
+
+export interface MountOptions {
+	/** The source column of findmnt. */
+	readonly fsname: string;
+	/** How long the kernel may keep names. */
+	readonly entryTtlMs: number;
+	/** How long it may keep attributes, sizes among them. */
+	readonly attributesTtlMs: number;
+	/** When the binding gives up on an answer; above every limit of ours. */
+	readonly requestTimeoutMs: number;
+	readonly uid: number;
+	readonly gid: number;
+	/** Permission bits taken from every mode. */
+	readonly umask: number;
+	readonly allowOther: boolean;
+	readonly allowRoot: boolean;
+	readonly defaultPermissions: boolean;
+}
+
+/** A file system that is mounted. */
+export interface Backend {
+	/** Makes the kernel forget a name, for one that is gone. */
+	invalidate(path: string): void;
+	/** Ends the mount, even one that is in use. */
+	unmount(): Promise<void>;
+}
