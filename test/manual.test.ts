@@ -4,14 +4,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { describe, expect, it } from "vitest";
+import type { Program } from "../src/cli/command.ts";
 import { launcherNames } from "../src/cli/launchers.ts";
 import { createProgram } from "../src/cli/program.ts";
 import { manualPages, visibleCommands } from "../tools/manual.ts";
 import { examplesIn } from "./support/examples.ts";
 
 const project = new URL("..", import.meta.url).pathname;
-const pages = new Map(manualPages().map(({ file, roff }) => [file, roff]));
+const pages = new Map(
+	(await manualPages()).map(({ file, roff }) => [file, roff]),
+);
 const files = [...pages.keys()];
+const qomfs = await createProgram("qomfs");
 
 /** Of other projects. */
 const foreignPages = [
@@ -69,10 +73,10 @@ function entriesInHelp(command: Command): Record<string, string> {
 }
 
 /** Everything that may stand behind a dash. */
-function optionsInHelp(command: Command): string[] {
-	const all = [command, ...visibleCommands(command)];
-	return all.flatMap((each) =>
-		[...helpText(each).matchAll(/(?<![\w-])--?\w[\w-]*/g)].map(
+function optionsInHelp(program: Program): string[] {
+	const all = [program, ...visibleCommands(program)];
+	return all.flatMap(({ command }) =>
+		[...helpText(command).matchAll(/(?<![\w-])--?\w[\w-]*/g)].map(
 			([word]) => word,
 		),
 	);
@@ -101,20 +105,20 @@ describe("the manual", () => {
 
 	it.each(launcherNames)(
 		"lists all that %s --help lists, and nothing else",
-		(name) => {
-			const program = createProgram(name);
+		async (name) => {
+			const { command } = await createProgram(name);
 			const roff = roffOf(`${name}.1`);
 			const sections = ["ARGUMENTS", "OPTIONS", "MOUNT OPTIONS", "TESTS"];
 			const entries = sections.map((title) =>
 				entriesOf(partOf(roff, ".SH", title)),
 			);
-			const inHelp = entriesInHelp(program);
+			const inHelp = entriesInHelp(command);
 			expect(Object.assign({}, ...entries)).toEqual(inHelp);
 			expect(Object.keys(inHelp).length).toBeGreaterThan(1);
 		},
 	);
 
-	const subcommands = visibleCommands(createProgram("qomfs"));
+	const subcommands = visibleCommands(qomfs).map(({ command }) => command);
 
 	it.each(subcommands.map((command) => [command.name(), command] as const))(
 		"has a sub-section for qomfs %s, with all that its --help lists",
@@ -133,13 +137,17 @@ describe("the manual", () => {
 		expect(names).toEqual(subcommands.map((command) => command.name()));
 	});
 
-	it.each(files)("speaks in %s of no option that is not there", (file) => {
-		const known = optionsInHelp(createProgram(file.replace(/\.\d$/, "")));
-		const named = [...sourceOf(file).matchAll(/[`*](--?[A-Za-z][\w-]*)/g)]
-			.map(([, option = ""]) => option)
-			.filter((option) => !/^--[A-Z]/.test(option)); // a placeholder
-		expect(named.filter((option) => !known.includes(option))).toEqual([]);
-	});
+	it.each(files)(
+		"speaks in %s of no option that is not there",
+		async (file) => {
+			const program = await createProgram(file.replace(/\.\d$/, ""));
+			const known = optionsInHelp(program);
+			const named = [...sourceOf(file).matchAll(/[`*](--?[A-Za-z][\w-]*)/g)]
+				.map(([, option = ""]) => option)
+				.filter((option) => !/^--[A-Z]/.test(option)); // a placeholder
+			expect(named.filter((option) => !known.includes(option))).toEqual([]);
+		},
+	);
 
 	it.each(files)("refers in %s to pages that exist", (file) => {
 		const references = [
@@ -183,7 +191,7 @@ describe("the manual", () => {
 				process.execPath,
 				[
 					"-e",
-					'import("./tools/manual.ts").then(({ manualPages }) => console.log(JSON.stringify(manualPages())))',
+					'import("./tools/manual.ts").then(async ({ manualPages }) => console.log(JSON.stringify(await manualPages())))',
 				],
 				{ cwd: project, env: { ...process.env, ...env }, encoding: "utf8" },
 			),

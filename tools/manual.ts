@@ -15,6 +15,7 @@ import type { Command } from "commander";
 import { Marked, type MarkedExtension } from "marked";
 // @ts-expect-error: it comes without types.
 import untypedMarkedMan from "marked-man";
+import type { HelpEntry, HelpList, Program } from "../src/cli/command.ts";
 import { launcherNames } from "../src/cli/launchers.ts";
 import { createProgram } from "../src/cli/program.ts";
 
@@ -28,32 +29,22 @@ export interface ManualPage {
 	readonly roff: string;
 }
 
-/** A term and what it means, as --help has it. */
-export interface HelpEntry {
-	readonly term: string;
-	readonly meaning: string;
-}
-
-/** A list of --help's, under its title. */
-export interface HelpList {
-	readonly title: string;
-	readonly entries: readonly HelpEntry[];
-}
-
-/** All pages, by what `man` and `src` say now. */
-export function manualPages(): readonly ManualPage[] {
-	return readdirSync(sources)
+/** All pages, made from what `man` and `src` say now. */
+export function manualPages(): Promise<readonly ManualPage[]> {
+	const files = readdirSync(sources)
 		.filter((file) => /\.\d\.md$/.test(file))
-		.sort()
-		.map((file) => {
+		.sort();
+	return Promise.all(
+		files.map(async (file) => {
 			const page = file.slice(0, -".md".length);
 			const text = readFileSync(join(sources, file), "utf8");
-			return { file: page, roff: roffOf(completed(page, text)) };
-		});
+			return { file: page, roff: roffOf(await completed(page, text)) };
+		}),
+	);
 }
 
-/** What a command's --help lists: arguments, options, and the lists below them. */
-export function helpLists(command: Command): readonly HelpList[] {
+/** What --help lists: arguments, options, and the lists below them. */
+function helpLists({ command, definition }: Program): readonly HelpList[] {
 	const help = command.createHelp();
 	const lists = [
 		{
@@ -70,51 +61,36 @@ export function helpLists(command: Command): readonly HelpList[] {
 				meaning: help.optionDescription(option),
 			})),
 		},
-		...listsIn(textAfterHelp(command)),
+		...(definition?.lists ?? []),
 	];
 	return lists.filter(({ entries }) => entries.length > 0);
 }
 
 /** The commands that --help lists, in its order. */
-export function visibleCommands(command: Command): readonly Command[] {
-	return command.createHelp().visibleCommands(command);
-}
-
-/** What `addHelpText` has put below commander's own help. */
-function textAfterHelp(command: Command): string {
-	let shown = "";
-	const write = (text: string) => {
-		shown += text;
-	};
-	const { writeOut } = command.configureOutput();
-	command.configureOutput({ writeOut: write });
-	command.outputHelp();
-	command.configureOutput(writeOut ? { writeOut } : {});
-	return shown.slice(command.helpInformation().length);
-}
-
-/** Lists of the form `TITLE:`, then lines of a term, two blanks and what it means. */
-function listsIn(text: string): HelpList[] {
-	return [...text.matchAll(/^(\S.*):\n((?: {2}.*(?:\n|$))+)/gm)].map(
-		([, title = "", lines = ""]) => ({
-			title,
-			entries: lines
-				.trimEnd()
-				.split("\n")
-				.map((line) => {
-					const [term = "", meaning = ""] = line.trim().split(/ {2,}/);
-					return { term, meaning };
-				}),
-		}),
-	);
+export function visibleCommands({
+	command,
+	subcommands,
+}: Program): readonly Program[] {
+	return command
+		.createHelp()
+		.visibleCommands(command)
+		.map(
+			(visible) =>
+				subcommands.find((each) => each.command === visible) ?? {
+					command: visible, // commander's own help
+					definition: undefined,
+					subcommands: [],
+				},
+		);
 }
 
 /** The Markdown of a page with everything that its marked lines stand for. */
-function completed(page: string, text: string): string {
+async function completed(page: string, text: string): Promise<string> {
 	const launcher = launcherNames.find((name) => `${name}.1` === page);
+	const program = launcher ? await createProgram(launcher) : undefined;
 	const pieces = new Map([
 		...commonPieces(),
-		...(launcher ? helpPieces(createProgram(launcher)) : []),
+		...(program ? helpPieces(program) : []),
 	]);
 	const full = text.replace(/^<!-- (.*) -->$/gm, (_line, words: string) => {
 		const piece = pieces.get(words);
@@ -122,8 +98,8 @@ function completed(page: string, text: string): string {
 			throw new Error(`man/${page}.md: nothing is called '${words}'`);
 		return piece;
 	});
-	if (!launcher) return full;
-	const about = createProgram(launcher).description().replace(/\.$/, "");
+	if (!program) return full;
+	const about = program.command.description().replace(/\.$/, "");
 	const name = about[0]?.toLowerCase() + about.slice(1);
 	return full.replace(/^# .*/, (heading) => `${heading} -- ${name}`);
 }
@@ -140,37 +116,38 @@ function commonPieces(): [string, string][] {
 		});
 }
 
-function helpPieces(program: Command): [string, string][] {
+function helpPieces(program: Program): [string, string][] {
+	const { command } = program;
 	const commands = visibleCommands(program);
 	const called = commands.length > 0 ? commands : [program];
-	const synopsis = called.map((command) => usage(program, command));
+	const synopsis = called.map((each) => usage(command, each.command));
 	return [
 		["synopsis", synopsis.join("\\\n")],
 		["options", listsText(program, (title) => `\n## ${title.toUpperCase()}\n`)],
-		...commands.map((command): [string, string] => [
-			`command ${command.name()}`,
-			commandText(program, command),
+		...commands.map((each): [string, string] => [
+			`command ${each.command.name()}`,
+			commandText(command, each),
 		]),
 	];
 }
 
-/** A sub-section's beginning: how a command is called, what it does, what it takes. */
-function commandText(program: Command, command: Command): string {
-	const about = command.description();
+/** The beginning of a command's sub-section: how it is called, what it does, what it takes. */
+function commandText(parent: Command, program: Program): string {
+	const about = program.command.description();
 	const sentence = `${about[0]?.toUpperCase()}${about.slice(1)}.`;
 	return [
-		usage(program, command),
+		usage(parent, program.command),
 		escaped(sentence),
-		listsText(command, (title) => `${title}:\n`),
+		listsText(program, (title) => `${title}:\n`),
 	].join("\n\n");
 }
 
 /** All lists of --help, each below its heading. */
 function listsText(
-	command: Command,
+	program: Program,
 	headingOf: (title: string) => string,
 ): string {
-	const texts = helpLists(command).map(
+	const texts = helpLists(program).map(
 		({ title, entries }) =>
 			`${headingOf(title)}\n${entries.map((entry) => entryText(entry, title === "Arguments")).join("\n")}`,
 	);
@@ -282,12 +259,12 @@ function version(): string {
 	return JSON.parse(text).version;
 }
 
-function writePages(): void {
+async function writePages(): Promise<void> {
 	const target = join(project, "dist/man");
 	rmSync(target, { recursive: true, force: true });
 	mkdirSync(target, { recursive: true });
-	for (const { file, roff } of manualPages())
+	for (const { file, roff } of await manualPages())
 		writeFileSync(join(target, file), roff);
 }
 
-if (process.argv[1] === import.meta.filename) writePages();
+if (process.argv[1] === import.meta.filename) await writePages();

@@ -6,7 +6,11 @@ import module from "node:module";
 
 const oldestNode: [number, number] = [22, 12];
 
-/** @param name of the command, as in `bin` */
+/**
+ * Runs a command with the arguments of this process.
+ *
+ * @param name of the launcher in `bin`
+ */
 export async function launch(name: string): Promise<void> {
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 	const [oldestMajor, oldestMinor] = oldestNode;
@@ -17,8 +21,8 @@ export async function launch(name: string): Promise<void> {
 		process.exitCode = 1;
 		return;
 	}
-	// Compiling is most of what a command that is over in a moment does. Not in /tmp, where
-	// anybody could put code for us to run.
+	// A short command spends most of its time on compiling. The cache is not in /tmp, where
+	// anybody could place code for us to run.
 	const cache = cacheDirectory();
 	if (cache) module.enableCompileCache(cache);
 	const { main } = module.createRequire(import.meta.url)("./main.cjs") as {

@@ -1,11 +1,13 @@
-/** Runs one command line: what comes of it is an exit status, and at most one line of talk. */
+/** The command line as a whole. The result is an exit status, and an error is one line on stderr. */
 import { CommanderError } from "commander";
 import { log } from "../log.ts";
 import { type ExitStatus, exitStatus, statusOf } from "./exitStatus.ts";
-import { oneLine } from "./message.ts";
-import { programFor } from "./program.ts";
+import { runProgram } from "./program.ts";
+import { errorLine } from "./text.ts";
 
 /**
+ * Runs one command line, and prints its error.
+ *
  * @param name of the launcher: `qomfs`, or a command of its own like `qom-get`
  * @param args without `node` and the script
  */
@@ -14,7 +16,7 @@ export async function main(
 	args: readonly string[],
 ): Promise<ExitStatus> {
 	const report = (error: unknown) => {
-		process.stderr.write(`${name}: ${oneLine(error)}\n`);
+		process.stderr.write(`${name}: ${errorLine(error)}\n`);
 		log.cli("%O", error);
 	};
 	process.once("uncaughtException", (error) => {
@@ -22,14 +24,13 @@ export async function main(
 		process.exit(exitStatus.refused); // the watchdog of a mount unmounts
 	});
 	process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-		// Whoever read it has seen enough, as `head` does.
+		// The reader wants no more, as with `head`.
 		if (error.code === "EPIPE") process.exit(exitStatus.done);
 		process.stderr.write(`${name}: cannot write: ${error.message}\n`);
 		process.exit(exitStatus.refused);
 	});
 	try {
-		const line = withSeconds(args);
-		await programFor(name, line).parseAsync(line, { from: "user" });
+		await runProgram(name, args);
 		return exitStatus.done;
 	} catch (error) {
 		if (error instanceof CommanderError)
@@ -37,13 +38,4 @@ export async function main(
 		report(error);
 		return statusOf(error);
 	}
-}
-
-/** What stands behind `--watch` may be the first property, which is no number. */
-function withSeconds(args: readonly string[]): readonly string[] {
-	return args.map((word, index) =>
-		word === "--watch" && !/^[\d.]+$/.test(args[index + 1] ?? "")
-			? "--watch=1"
-			: word,
-	);
 }

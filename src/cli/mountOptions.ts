@@ -1,11 +1,12 @@
-/** `-o` options: names after mount.fuse3(8) and sshfs(1), a few of our own. */
+/** `-o` options. Their names are those of mount.fuse3(8) and sshfs(1), and a few of our own. */
 import { UsageError } from "../errors.ts";
 import { defaultMountSettings, type MountSettings } from "../mount/settings.ts";
 import { didYouMean } from "../nearest.ts";
+import type { HelpEntry } from "./command.ts";
 
 interface Definition {
 	readonly help: string;
-	/** The name of its value; without one it is a switch. */
+	/** The name of its value. Without it the option is a switch. */
 	readonly value?: string;
 	/** What it sets. */
 	readonly read: (value: string, name: string) => Partial<MountSettings>;
@@ -27,11 +28,11 @@ const definitions = new Map<string, Definition>(
 			() => ({ unsafeWrites: true }),
 		),
 		allow_other: definition(
-			"let other users in, by permissions (needs user_allow_other in /etc/fuse.conf)",
+			"allow other users, by permissions (needs user_allow_other in /etc/fuse.conf)",
 			() => ({ allowOther: true, defaultPermissions: true }),
 		),
 		allow_root: definition(
-			"let root in (needs user_allow_other in /etc/fuse.conf)",
+			"allow root (needs user_allow_other in /etc/fuse.conf)",
 			() => ({ allowRoot: true }),
 		),
 		default_permissions: definition("let the kernel check permissions", () => ({
@@ -95,12 +96,12 @@ const definitions = new Map<string, Definition>(
 	}),
 );
 
-/** Each as it is written: `ro`, `uid=`. */
+/** Every option as it is written: `ro`, `uid=`. */
 export const mountOptionNames: readonly string[] = [...definitions].map(
 	([name, { value }]) => (value ? `${name}=` : name),
 );
 
-/** What mount(8) and fstab(5) add on their own, for others to read. */
+/** Options that mount(8) and fstab(5) add on their own, for other programs. */
 const ignored =
 	/^(rw|(no)?dev|(no)?suid|(no)?exec|(no)?auto|(no)?fail|nofail|_netdev|(no)?user|users|owner|group|async|sync|(no|rel|strict)?atime|defaults|x-.*|comment=.*)$/;
 
@@ -119,19 +120,18 @@ export function parseMountOptions(text: string): MountSettings {
 	}
 	if (options.allowOther && options.allowRoot)
 		throw new UsageError(
-			"-o allow_other and allow_root exclude each other; allow_other lets root in as well",
+			"-o allow_other and allow_root exclude each other; allow_other includes root",
 		);
 	return options;
 }
 
-/** One line an option, for --help. */
-export function mountOptionsHelp(): string {
-	const lines = [...definitions].map(([name, { value, help }]) => {
-		const synopsis = value ? `${name}=${value}` : name;
-		return `  ${synopsis.padEnd(20)}  ${help}`;
-	});
-	return lines.join("\n");
-}
+/** Every option with what it means, for --help. */
+export const mountOptionsHelp: readonly HelpEntry[] = [...definitions].map(
+	([name, { value, help }]) => ({
+		term: value ? `${name}=${value}` : name,
+		meaning: help,
+	}),
+);
 
 function applyOption(
 	options: MountSettings,
@@ -168,7 +168,7 @@ function wholeNumber(
 	return number;
 }
 
-/** Longest time that makes sense, a day; timers cannot go far beyond it. */
+/** A day. Timers cannot be much longer. */
 const maxSeconds = 86_400;
 
 function seconds(name: string, value: string): number {

@@ -15,7 +15,7 @@ import { objectsEndingIn } from "./absolutePath.ts";
 
 const mostNamed = 3;
 
-/** The same error; for a name that QEMU does not know, or knows twice, with those it knows. */
+/** The error, with the nearest names if QEMU does not know a name, or with all if it is ambiguous. */
 export async function withNearest(
 	source: QomSource,
 	error: QomError,
@@ -48,7 +48,7 @@ async function candidates(
 	return siblings.length > 0 ? siblings : nearAnywhere(source, path);
 }
 
-/** Names like the first that is missing, in the object where it is missing. */
+/** Names like the first missing name of a path, in the object that lacks it. */
 async function nearSiblings(
 	source: QomSource,
 	path: QomPath,
@@ -65,7 +65,7 @@ async function nearSiblings(
 	return [];
 }
 
-/** Objects whose own name is like the last one. */
+/** Objects anywhere whose own name is like the last name of a path. */
 async function nearAnywhere(
 	source: QomSource,
 	path: QomPath,

@@ -1,47 +1,74 @@
-/** The machine that a one-shot command asks. */
+/** The machine that a command asks. Commands connect here and nowhere else. */
 import { QomError, UsageError } from "../errors.ts";
-import { connect, type Machine } from "../machine/machine.ts";
+import { log } from "../log.ts";
+import {
+	connect,
+	type Machine,
+	type MachineOptions,
+} from "../machine/machine.ts";
 
-/** What all commands that ask a machine take. */
+/** The options that name a machine. */
 export interface MachineFlags {
 	readonly socket?: string;
-	/** For one command of QEMU's, in seconds. */
+	/** For one command of QMP, in seconds. */
 	readonly timeout?: number;
 }
+
+const timeoutSecDefault = 10;
 
 /**
  * Connects, acts, and leaves the monitor to the next client.
  *
- * @throws UsageError no monitor was named; whatever `connect` and the act throw, names that
- * are not there with the nearest that are
+ * @throws UsageError no monitor is named; whatever connecting and `act` throw, and if QEMU does
+ * not know a name, with the nearest names that it knows
  */
 export async function withMachine(
 	flags: MachineFlags,
 	act: (machine: Machine) => Promise<void>,
+	options: MachineOptions = {},
 ): Promise<void> {
-	const machine = await connect(monitorOf(flags), sessionOptions(flags));
+	const { timeout = timeoutSecDefault } = flags;
+	await using machine = await connect(monitorOf(flags), {
+		timeoutMs: timeout * 1000,
+		...options,
+	});
 	try {
 		await act(machine);
 	} catch (error) {
 		if (!(error instanceof QomError)) throw error;
 		const { withNearest } = await import("./nearestObjects.ts");
 		throw await withNearest(machine.source, error);
-	} finally {
-		await machine.close();
 	}
 }
 
-/** @throws UsageError */
+/** For commands that need QMP but no objects. */
+export const withoutObjects: MachineOptions = { hasObjects: false };
+
+const completionTimeoutMs = 1000;
+
+/** Asks for words to complete. The answer is empty if there is no machine, or it fails. */
+export async function askForWords(
+	socket: string | undefined,
+	question: (machine: Machine) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+	if (!socket) return [];
+	try {
+		await using machine = await connect(socket, {
+			connectTimeoutMs: completionTimeoutMs,
+			timeoutMs: completionTimeoutMs,
+		});
+		return await question(machine);
+	} catch (error) {
+		log.cli("%O", error);
+		return [];
+	}
+}
+
+/** @throws UsageError no monitor is named */
 export function monitorOf({ socket }: MachineFlags): string {
 	if (!socket)
 		throw new UsageError(
 			"no monitor is named; give -s SOCKET, or set QMP_SOCKET",
 		);
 	return socket;
-}
-
-export function sessionOptions({ timeout = 10 }: MachineFlags): {
-	readonly timeoutMs: number;
-} {
-	return { timeoutMs: timeout * 1000 };
 }

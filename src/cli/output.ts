@@ -1,9 +1,9 @@
-/** What commands print: data, and how it looks on a terminal. */
+/** What commands print on stdout. */
 import { styleText } from "node:util";
 import { QomError } from "../errors.ts";
 import { formatValue } from "../qom/codec.ts";
 import { redacted, type ShownValue } from "../qom/contents.ts";
-import { onLines, onOneLine } from "./terminalText.ts";
+import { onLines, onOneLine } from "./text.ts";
 
 /**
  * Prints text on stdout: made safe if that is a terminal, and as it is elsewhere.

@@ -1,12 +1,12 @@
 /** What TAB offers after `(QEMU)`: commands, names of arguments, and their values. */
 import { type Pair, readPair, unquote } from "./literal.ts";
-import { type Ask, liveNames } from "./liveNames.ts";
+import { liveNames } from "./liveNames.ts";
+import type { Execute, SchemaSource } from "./request.ts";
 import {
 	type Member,
 	memberNamed,
 	membersOf,
 	type ObjectType,
-	type QmpSchema,
 	type SchemaType,
 } from "./schema.ts";
 import { actionTypes } from "./transaction.ts";
@@ -20,8 +20,8 @@ export type Completion = readonly [
 /** The machine that is asked for names. */
 export interface CompletionSource {
 	/** Undefined if QEMU has no schema. */
-	schema(): Promise<QmpSchema | undefined>;
-	execute: Ask;
+	schema: SchemaSource;
+	execute: Execute;
 }
 
 /**

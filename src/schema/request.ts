@@ -12,8 +12,8 @@ export type QmpRequest =
 	/** In JSON, and sent as it is. */
 	| { readonly command: string; readonly args: JsonObject | undefined };
 
-/** Sends one command; whatever it throws is passed on. */
-export type Send = (command: string, args?: JsonObject) => Promise<Json>;
+/** Executes one command. Whatever it throws is passed on. */
+export type Execute = (command: string, args?: JsonObject) => Promise<Json>;
 
 /** Asks for the schema; undefined where QEMU has none to give. */
 export type SchemaSource = () => Promise<QmpSchema | undefined>;
@@ -79,19 +79,19 @@ function readJsonRequest(text: string): QmpRequest {
  * to explain.
  *
  * @throws UsageError an unknown command or argument, or one that is missing, with QEMU's refusal
- * as its cause if QEMU was asked; whatever `send` throws
+ * as its cause if QEMU was asked; whatever `execute` throws
  */
 export async function executeRequest(
 	request: QmpRequest,
 	schemaOf: SchemaSource,
-	send: Send,
+	execute: Execute,
 ): Promise<Json> {
-	if (!("pairs" in request)) return send(request.command, request.args);
+	if (!("pairs" in request)) return execute(request.command, request.args);
 	const { command, pairs } = request;
 	try {
 		return await (pairs.length > 0
-			? executeTyped(command, pairs, schemaOf, send)
-			: send(command));
+			? executeTyped(command, pairs, schemaOf, execute)
+			: execute(command));
 	} catch (error) {
 		// It has not been executed: there is another name for it, or an argument to name.
 		const isMistake =
@@ -105,7 +105,7 @@ export async function executeRequest(
 			const name = commandNamed(schema, command);
 			// QEMU knows it, and does not take it now.
 			if (name === command && error.class === "CommandNotFound") throw error;
-			return await executeTyped(name, pairs, schemaOf, send);
+			return await executeTyped(name, pairs, schemaOf, execute);
 		} catch (explanation) {
 			throw explanation instanceof UsageError
 				? new UsageError(explanation.message, { cause: error })
@@ -118,7 +118,7 @@ async function executeTyped(
 	command: string,
 	pairs: readonly Pair[],
 	schemaOf: SchemaSource,
-	send: Send,
+	execute: Execute,
 ): Promise<Json> {
 	const { guessedArguments, typedArguments } = await import(
 		"./typedArguments.ts"
@@ -128,11 +128,11 @@ async function executeTyped(
 	const { args, guesses } = about(command, () =>
 		type ? typedArguments(type, pairs) : guessedArguments(pairs),
 	);
-	return sendCorrecting(
+	return executeCorrecting(
 		command,
 		pairs.length > 0 ? args : undefined,
 		guesses,
-		send,
+		execute,
 	);
 }
 
@@ -140,17 +140,17 @@ async function executeTyped(
  * Sends a command, and sends it again each time QEMU refuses the kind of one guessed argument
  * and its text can be of the kind that QEMU expects. Such a refusal has changed nothing.
  */
-async function sendCorrecting(
+async function executeCorrecting(
 	command: string,
 	args: JsonObject | undefined,
 	guesses: ReadonlyMap<string, string>,
-	send: Send,
+	execute: Execute,
 ): Promise<Json> {
 	const left = new Map(guesses);
 	let corrected = args;
 	for (;;) {
 		try {
-			return await send(command, corrected);
+			return await execute(command, corrected);
 		} catch (error) {
 			const better =
 				error instanceof CommandError

@@ -97,10 +97,11 @@ describe("mount options", () => {
 		expect(() => parseMountOptions(text)).toThrow(message);
 	});
 
-	it("are all in the help, one a line, and nothing else is", () => {
-		const names = mountOptionsHelp()
-			.split("\n")
-			.map((line) => /^ {2}([a-z_]+)(?:=[A-Z]+)? {2,}\S/.exec(line)?.[1]);
+	it("are all in the help, each with its meaning, and nothing else is", () => {
+		const names = mountOptionsHelp.map(({ term, meaning }) => {
+			expect(meaning).toMatch(/^\S.*\S$/);
+			return /^([a-z_]+)(?:=[A-Z]+)?$/.exec(term)?.[1];
+		});
 		expect(names).toHaveLength(17);
 		for (const name of names)
 			expect(() => parseMountOptions(`${name}=x`)).not.toThrow(

@@ -231,7 +231,11 @@ describe.skipIf(lacksQemu)("commands on a machine", () => {
 				2,
 				"unknown option '--nosuch'; a command comes first, then its arguments",
 			],
-			["qmp - query-name", 2, "'query-name' is too much: '-' means stdin"],
+			[
+				"qmp - query-name",
+				2,
+				"unexpected argument 'query-name': '-' means stdin",
+			],
 			[
 				"echo '{\"execute\":' | qmp",
 				2,

@@ -497,7 +497,7 @@ describe.skipIf(lacksQemu)("the tools", () => {
 			[["io0"], /missing.*value/],
 			[[], /missing.*property/],
 			[["io0", "5"], /'io0' names no property/],
-			[["io0", "poll-max-ns", "1", "2"], /'2' is one word too many; quote/],
+			[["io0", "poll-max-ns", "1", "2"], /unexpected argument '2'; quote/],
 			[["--nosuch", "a.b", "1"], /unknown option '--nosuch'/],
 		])("with the words %j is a wrong use", async (args, message) => {
 			expectRefusal(await tools.run("qom-set", ...args), 2, message);
@@ -771,9 +771,9 @@ describe.skipIf(lacksQemu)("the tools", () => {
 			[["qom-get", "io0"], 2, /'io0' names no property; write PATH\.PROPERTY/],
 			[["qom-get", "io0.type", "--timeout", "x"], 2, /number of seconds/],
 			[["qom-get", "io0.type", "--timeout", "0"], 2, /number of seconds/],
-			[["qomfs", "completion", "fish"], 2, /has to be bash or zsh/],
-			[["qomfs", "completion", "constructor"], 2, /has to be bash or zsh/],
-			[["qomfs", "events", "--count", "0"], 2, /--count has to be more than 0/],
+			[["qomfs", "completion", "fish"], 2, /must be bash or zsh/],
+			[["qomfs", "completion", "constructor"], 2, /must be bash or zsh/],
+			[["qomfs", "events", "--count", "0"], 2, /--count must be more than 0/],
 			[
 				["qom-list", "-s", "/nosuch/vm.sock"],
 				3,
@@ -902,7 +902,7 @@ describe.skipIf(lacksQemu)("the tools", () => {
 			expectRefusal(
 				await tools.run("qomfs", "events", "--timeout", "0.2", "--count", "1"),
 				5,
-				/0 of 1 events have come within 0\.2 s/,
+				/received 0 of 1 events within 0\.2 s/,
 			);
 		});
 

@@ -3,10 +3,10 @@ import { flatten } from "../../src/cli/flatten.ts";
 import { CommandError, UsageError } from "../../src/errors.ts";
 import { formatJson, type Json, parseJson } from "../../src/json.ts";
 import {
+	type Execute,
 	executeRequest,
 	holdsSecret,
 	readRequest,
-	type Send,
 } from "../../src/schema/request.ts";
 import { readSchema } from "../../src/schema/schema.ts";
 import { smallSchema } from "../support/smallSchema.ts";
@@ -17,7 +17,7 @@ const schema = readSchema(smallSchema);
 function qemu(refusals: readonly string[] = []) {
 	const sent: string[] = [];
 	const left = [...refusals];
-	const send: Send = async (command, args) => {
+	const send: Execute = async (command, args) => {
 		sent.push(`${command} ${formatJson(args ?? null)}`);
 		if (!schema.argumentsOf(command))
 			throw new CommandError(command, "CommandNotFound", "not found");

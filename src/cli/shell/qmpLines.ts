@@ -9,7 +9,7 @@ import {
 	readRequest,
 } from "../../schema/request.ts";
 import { actionTypes } from "../../schema/transaction.ts";
-import { oneLine } from "../message.ts";
+import { errorLine } from "../text.ts";
 import type {
 	Outcome,
 	PrintOptions,
@@ -120,7 +120,7 @@ export class QmpLines implements ShellLines {
 			this.#output.printError(
 				this.#text({ error: { class: errorClass, desc } }),
 			);
-			if (refusal !== error) this.#output.say(oneLine(error));
+			if (refusal !== error) this.#output.say(errorLine(error));
 			return "refused";
 		}
 		if (request.command !== "quit") return "done";

@@ -7,9 +7,8 @@ import {
 	moveCursor,
 } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { oneLine } from "../message.ts";
 import { styled } from "../output.ts";
-import { onLines, onOneLine } from "../terminalText.ts";
+import { errorLine, onLines, onOneLine } from "../text.ts";
 import type { History } from "./history.ts";
 import type { ShellLines, ShellOutput } from "./lines.ts";
 
@@ -165,7 +164,7 @@ async function run(
 	try {
 		return (await lines.run(line)) === "leave" ? "leave" : undefined;
 	} catch (error) {
-		output.printError(oneLine(error));
+		output.printError(errorLine(error));
 		return undefined;
 	}
 }

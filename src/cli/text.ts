@@ -1,7 +1,8 @@
 /**
- * Text for a terminal: a name, a value or a message comes from a guest or from whoever answers on
- * the socket, and must neither control the terminal nor change the order of what is read.
+ * Text for people. A name, a value or a message comes from a guest or from whoever answers on the
+ * socket, and must neither control the terminal nor change the order of what is read.
  */
+import { QomfsError } from "../errors.ts";
 
 /**
  * The C0 and C1 controls and DEL, U+2028 and U+2029, and the controls of the reading direction
@@ -23,4 +24,15 @@ export function onOneLine(text: string): string {
 /** The text with its lines and tabs; every unsafe character becomes a `?`. */
 export function onLines(text: string): string {
 	return text.replace(unsafeInLines, "?");
+}
+
+/** What a user reads of an error, on one line. Only our own errors explain themselves. */
+export function errorLine(error: unknown): string {
+	if (error instanceof QomfsError) return onOneLine(error.message);
+	const { message, syscall } = error as NodeJS.ErrnoException;
+	if (syscall === "uv_cwd")
+		return "the current directory is gone; change to another one";
+	return onOneLine(
+		`internal error: ${message ?? error}; DEBUG=qomfs:* shows where`,
+	);
 }

@@ -1,20 +1,21 @@
-/** `qmp-shell`: QMP and the human monitor's language, line by line. */
+/** `qmp-shell`: runs commands of QMP or of the human monitor, line by line. */
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { QomfsError, UsageError } from "../errors.ts";
-import type { JsonObject } from "../json.ts";
-import { formatVersion } from "../qmp/messages.ts";
-import { oneLine } from "./message.ts";
-import { type MachineFlags, monitorOf } from "./openMachine.ts";
-import { print } from "./output.ts";
-import { HmpLines } from "./shell/hmpLines.ts";
-import type { ShellLines, ShellOutput } from "./shell/lines.ts";
-import { pythonJson } from "./shell/pythonJson.ts";
-import { QmpLines } from "./shell/qmpLines.ts";
-import { type ShellListener, ShellSession } from "./shell/shellSession.ts";
-import { onOneLine } from "./terminalText.ts";
+import { QomfsError, UsageError } from "../../errors.ts";
+import type { JsonObject } from "../../json.ts";
+import { formatVersion } from "../../qmp/messages.ts";
+import type { CommandDefinition } from "../command.ts";
+import { type MachineFlags, monitorOf } from "../openMachine.ts";
+import { collect, socketOption, sourceHelp } from "../options.ts";
+import { print } from "../output.ts";
+import { HmpLines } from "../shell/hmpLines.ts";
+import type { ShellLines, ShellOutput } from "../shell/lines.ts";
+import { pythonJson } from "../shell/pythonJson.ts";
+import { QmpLines } from "../shell/qmpLines.ts";
+import { type ShellListener, ShellSession } from "../shell/shellSession.ts";
+import { errorLine, onOneLine } from "../text.ts";
 
-export interface ShellFlags extends MachineFlags {
+interface ShellFlags extends MachineFlags {
 	readonly hmp?: true;
 	readonly skipNegotiation?: true;
 	readonly verbose?: true;
@@ -23,18 +24,38 @@ export interface ShellFlags extends MachineFlags {
 	readonly command?: readonly string[];
 }
 
-/**
- * On a terminal it talks with a user; else it runs the lines of `-c` or of stdin.
- *
- * @throws QomfsError QEMU has refused some of the lines; whatever connecting throws
- */
-export async function runShell(
-	socket: string | undefined,
-	flags: ShellFlags,
-): Promise<void> {
-	const monitor = socket ?? monitorOf(flags);
-	const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
-	if (isTerminal && !flags.command) return talk(monitor, flags);
+export const command: CommandDefinition<ShellFlags> = {
+	arguments: [
+		{ name: "[socket]", help: `${sourceHelp} (default: QMP_SOCKET)` },
+	],
+	options: [
+		{ flags: "-H, --hmp", help: "the human monitor's commands" },
+		{ flags: "-N, --skip-negotiation", help: "send no qmp_capabilities" },
+		{ flags: "-v, --verbose", help: "show what is sent" },
+		{ flags: "-p, --pretty", help: "indent what QEMU answers" },
+		{
+			flags: "-l, --logfile <file>",
+			help: "append all that is sent and received",
+		},
+		{
+			flags: "-c, --command <line>",
+			help: "run this line and end; may be given again",
+			parse: collect,
+		},
+		socketOption,
+	],
+	/** On a terminal it reads lines from the user, else from `-c` or stdin. */
+	run([socket], flags) {
+		const monitor = socket ?? monitorOf(flags);
+		const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
+		return isTerminal && !flags.command
+			? talk(monitor, flags)
+			: runBatch(monitor, flags);
+	},
+};
+
+/** @throws QomfsError some lines were refused; whatever connecting throws */
+async function runBatch(monitor: string, flags: ShellFlags): Promise<void> {
 	const session = await connect(monitor, flags, false, {
 		onConnected: () => {},
 		onLost: () => {},
@@ -56,7 +77,7 @@ const plainOutput: ShellOutput = {
 	say: (text) => process.stderr.write(`qmp-shell: ${onOneLine(text)}\n`),
 };
 
-/** Those that QEMU or the shell itself has refused are counted, and the rest still run. */
+/** Runs all lines, and counts those that QEMU or the shell itself refuses. */
 async function runLines(
 	texts: Iterable<string> | AsyncIterable<string>,
 	lines: ShellLines,
@@ -67,32 +88,32 @@ async function runLines(
 		all++;
 		const outcome = await lines.run(text).catch((error) => {
 			if (!(error instanceof UsageError)) throw error;
-			plainOutput.say(oneLine(error));
+			plainOutput.say(errorLine(error));
 			return "refused" as const;
 		});
 		if (outcome === "refused") refused++;
 		if (outcome === "leave") break;
 	}
 	if (lines.abandon())
-		throw new QomfsError("a transaction was begun and not ended with ')'");
+		throw new QomfsError("a transaction was begun but not ended with ')'");
 	if (refused > 0)
 		throw new QomfsError(`${refused} of ${all} lines were refused`);
 }
 
 async function linesOfStdin(): Promise<AsyncIterable<string>> {
-	const { readCommands } = await import("../schema/commandStream.ts");
+	const { readCommands } = await import("../../schema/commandStream.ts");
 	return readCommands(process.stdin);
 }
 
 async function talk(monitor: string, flags: ShellFlags): Promise<void> {
 	const [{ openHistory }, { runTerminal, TerminalOutput }] = await Promise.all([
-		import("./shell/history.ts"),
-		import("./shell/terminal.ts"),
+		import("../shell/history.ts"),
+		import("../shell/terminal.ts"),
 	]);
 	const output = new TerminalOutput();
 	let isFirst = true;
 	const prefetch = () => {
-		// For what is typed next; whoever needs it and finds it missing asks again.
+		// For the next line. If this fails, it is asked for again when it is needed.
 		if (!flags.hmp && !flags.skipNegotiation) session.schema().catch(() => {});
 	};
 	const session = await connect(monitor, flags, true, {
@@ -107,7 +128,7 @@ async function talk(monitor: string, flags: ShellFlags): Promise<void> {
 			isFirst = false;
 		},
 		onLost: (reason) =>
-			output.printError(`${oneLine(reason)}; connecting again`),
+			output.printError(`${errorLine(reason)}; connecting again`),
 		onEvent: ({ message }) => output.printEvent(eventText(message, flags)),
 	});
 	prefetch();
@@ -131,7 +152,7 @@ async function connect(
 	const onTraffic =
 		logfile === undefined
 			? undefined
-			: (await import("./shell/trafficLog.ts")).openTrafficLog(logfile);
+			: (await import("../shell/trafficLog.ts")).openTrafficLog(logfile);
 	return ShellSession.connect(
 		monitor,
 		{
@@ -162,7 +183,7 @@ function welcome({ hmp }: ShellFlags): string {
 	return `Welcome to the ${hmp ? "HMP" : "QMP low-level"} shell!`;
 }
 
-/** Under the names that QEMU's own shell uses, so that its lines are here, too. */
+/** The same file as that of QEMU's own shell, whose lines are available here, too. */
 function historyFile({ hmp }: ShellFlags): string {
 	return hmp ? ".qmp-shell-hmp_history" : ".qmp-shell_history";
 }

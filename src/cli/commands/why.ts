@@ -2,14 +2,21 @@
 import { lstatSync } from "node:fs";
 import { readFile, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { MountError } from "../errors.ts";
-import { mountType, readMounts } from "../fuse/mountTable.ts";
-import type { Failure } from "../vfs/control/errorLog.ts";
-import { print } from "./output.ts";
-import { onOneLine } from "./terminalText.ts";
+import { MountError } from "../../errors.ts";
+import type { Failure } from "../../vfs/control/errorLog.ts";
+import type { CommandDefinition } from "../command.ts";
+import { print } from "../output.ts";
+import { onOneLine } from "../text.ts";
+import { ownMountpoints } from "./umount.ts";
 
-/** @throws MountError the file is in no mount of ours, or nothing failed */
-export async function runWhy(path: string): Promise<void> {
+export const command: CommandDefinition = {
+	arguments: [{ name: "<file>" }],
+	options: [],
+	run: ([file = ""]) => explainLast(file),
+};
+
+/** @throws MountError the file is in no mount of qomfs, or nothing has failed */
+async function explainLast(path: string): Promise<void> {
 	const file = await canonical(path);
 	const mountpoint = mountOf(file);
 	if (mountpoint === undefined)
@@ -29,11 +36,12 @@ export async function runWhy(path: string): Promise<void> {
 				dirname(join(mountpoint, path)) === dirname(file) &&
 				lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink(),
 		) ??
-		// A file whose directory could not be looked up was not reached at all.
+		// If its directory could not be looked up, that is what failed.
 		failures.findLast(({ path }) =>
 			file.startsWith(`${join(mountpoint, path)}/`),
 		);
-	if (!failure) throw new MountError(`${path}: nothing has failed here lately`);
+	if (!failure)
+		throw new MountError(`${path}: nothing has failed here recently`);
 	print(onOneLine(explain(failure)));
 }
 
@@ -43,18 +51,16 @@ function explain({ time, operation, errno, desc, ...rest }: Failure): string {
 	return `${new Date(time).toTimeString().slice(0, 8)} ${operation}: ${errno}: ${reason}${by}`;
 }
 
-/** The innermost mount of ours that a path lies in. */
+/** The innermost mount of qomfs that holds a path. */
 function mountOf(file: string): string | undefined {
-	return readMounts()
-		.filter(({ type }) => type === mountType)
-		.map(({ mountpoint }) => mountpoint)
+	return ownMountpoints()
 		.filter((mountpoint) => file.startsWith(`${mountpoint}/`))
 		.sort((a, b) => b.length - a.length)[0];
 }
 
 /**
- * The last name stays as it is: it may be a link of QEMU's that leads nowhere. So does the
- * whole path where the machine is gone; its mount and its log are still there.
+ * The path without links, but for its last name, which may be a link of QEMU's that leads nowhere.
+ * Without a machine nothing can be looked up; the path stays as it is then.
  */
 async function canonical(path: string): Promise<string> {
 	const absolute = resolve(path);

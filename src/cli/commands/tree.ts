@@ -1,18 +1,22 @@
 /** `qom-tree`: objects and what is below them, listed or drawn. */
 import treeify from "object-treeify";
-import { formatJson } from "../json.ts";
-import { shownProperties } from "../qom/contents.ts";
-import { objectDocument } from "../qom/objectDocument.ts";
-import { splitPath } from "../qom/path.ts";
-import type { QomSource } from "../qom/source.ts";
-import { type WalkedObject, walk } from "../qom/walk.ts";
-import { startPaths } from "./absolutePath.ts";
-import { type MachineFlags, withMachine } from "./openMachine.ts";
-import { oneLineValue, print, printStyled, styled } from "./output.ts";
-import { onOneLine } from "./terminalText.ts";
-import { typeTest } from "./typeTest.ts";
+import { formatJson } from "../../json.ts";
+import type { Machine } from "../../machine/machine.ts";
+import { shownProperties } from "../../qom/contents.ts";
+import { objectDocument } from "../../qom/objectDocument.ts";
+import { rootPath, splitPath } from "../../qom/path.ts";
+import type { QomSource } from "../../qom/source.ts";
+import { type WalkedObject, walk } from "../../qom/walk.ts";
+import { startPaths } from "../absolutePath.ts";
+import type { CommandDefinition } from "../command.ts";
+import { completeObject, completeType } from "../completers.ts";
+import { type MachineFlags, withMachine } from "../openMachine.ts";
+import { jsonOption, machineOptions, parseCount } from "../options.ts";
+import { oneLineValue, print, printStyled, styled } from "../output.ts";
+import { onOneLine } from "../text.ts";
+import { typeTest } from "../typeTest.ts";
 
-export interface TreeFlags extends MachineFlags {
+interface TreeFlags extends MachineFlags {
 	readonly depth?: number;
 	readonly type?: string;
 	readonly values?: true;
@@ -21,25 +25,69 @@ export interface TreeFlags extends MachineFlags {
 	readonly json?: true;
 }
 
-/** @throws QomfsError */
-export function runTree(path: string, flags: TreeFlags): Promise<void> {
+export const command: CommandDefinition<TreeFlags> = {
+	arguments: [
+		{
+			name: "[path]",
+			help: "where to begin, absolute or partial",
+			default: rootPath,
+			complete: completeObject,
+		},
+	],
+	options: [
+		...machineOptions,
+		{
+			flags: "-d, --depth <levels>",
+			help: "no deeper than this",
+			parse: parseCount,
+		},
+		{
+			flags: "-t, --type <type>",
+			help: "only objects of this type, or of one derived from it",
+			complete: completeType,
+		},
+		{
+			flags: "--values",
+			help: "draw properties and their values, too",
+			conflicts: ["list", "json"],
+		},
+		{
+			flags: "--draw",
+			help: "draw the objects with lines (default on a terminal)",
+			conflicts: ["list", "json"],
+		},
+		{
+			flags: "--list",
+			help: "list them with their properties (default elsewhere)",
+			conflicts: ["json"],
+		},
+		jsonOption,
+	],
+	run: ([path = rootPath], flags) =>
+		withMachine(flags, (machine) => showTree(machine, path, flags)),
+};
+
+async function showTree(
+	machine: Machine,
+	path: string,
+	flags: TreeFlags,
+): Promise<void> {
+	const { source } = machine;
 	const isDrawn =
 		flags.draw ??
 		flags.values ??
 		(process.stdout.isTTY && !flags.list && !flags.json);
-	return withMachine(flags, async ({ source }) => {
-		const isWanted = await objectTest(source, flags.type);
-		for (const start of await startPaths(source, path)) {
-			const objects = walk(source, start, flags.depth);
-			if (isDrawn) await draw(source, objects, isWanted, flags);
-			else
-				for await (const object of objects) {
-					if (!isWanted(object)) continue;
-					if (flags.json) await document(source, object);
-					else await list(source, object);
-				}
-		}
-	});
+	const isWanted = await objectTest(source, flags.type);
+	for (const start of await startPaths(source, path)) {
+		const objects = walk(source, start, flags.depth);
+		if (isDrawn) await draw(source, objects, isWanted, flags);
+		else
+			for await (const object of objects) {
+				if (!isWanted(object)) continue;
+				if (flags.json) await printDocument(source, object);
+				else await list(source, object);
+			}
+	}
 }
 
 type ObjectTest = (object: WalkedObject) => boolean;
@@ -53,14 +101,14 @@ async function objectTest(
 	return ({ type }) => isOfType(type);
 }
 
-async function document(
+async function printDocument(
 	source: QomSource,
 	{ path, contents }: WalkedObject,
 ): Promise<void> {
 	print(formatJson(await objectDocument(source, path, contents)));
 }
 
-/** As QEMU's own tool prints it, but for values that are Python's there. */
+/** As QEMU's original tool prints it, except that values are not written as in Python. */
 async function list(
 	source: QomSource,
 	{ path, contents }: WalkedObject,
@@ -80,19 +128,19 @@ interface DrawnObject {
 	readonly name: string;
 	readonly line: string;
 	readonly isWanted: boolean;
-	/** A line for every property, where they are shown. */
+	/** A line for every property, if they are shown. */
 	readonly properties: readonly string[];
 	readonly children: DrawnObject[];
 }
 
-/** Objects that are not wanted stay where something wanted is below them. */
+/** An unwanted object is drawn if a wanted object is below it. */
 async function draw(
 	source: QomSource,
 	objects: AsyncIterable<WalkedObject>,
 	isWanted: ObjectTest,
 	flags: TreeFlags,
 ): Promise<void> {
-	/** From where it began down to the object before. */
+	/** The previous object, and those above it. */
 	const trail: DrawnObject[] = [];
 	for await (const object of objects) {
 		const { path, depth, type = "" } = object;

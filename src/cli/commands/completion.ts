@@ -1,21 +1,29 @@
-/**
- * `qomfs completion`: the scripts that make a shell ask `qomfs complete` what may stand at
- * the cursor.
- */
-import { UsageError } from "../errors.ts";
-import { launcherNames } from "./launchers.ts";
-import { print } from "./output.ts";
+/** `qomfs completion`: the scripts with which a shell asks `qomfs complete` for words. */
+import { UsageError } from "../../errors.ts";
+import type { CommandDefinition } from "../command.ts";
+import { launcherNames } from "../launchers.ts";
+import { print } from "../output.ts";
 
-/** @throws UsageError another shell */
-export async function runCompletion(shell: string): Promise<void> {
-	const script = scripts.get(shell);
-	if (!script) throw new UsageError(`${shell}: it has to be bash or zsh`);
-	print(script);
-}
+export const command: CommandDefinition = {
+	arguments: [
+		{
+			name: "<shell>",
+			help: "bash or zsh",
+			complete: () => [...scripts.keys()],
+		},
+	],
+	options: [],
+	async run([shell = ""]) {
+		const script = scripts.get(shell);
+		if (!script)
+			throw new UsageError(`unknown shell '${shell}'; it must be bash or zsh`);
+		print(script);
+	},
+};
 
 const names = launcherNames.join(" ");
 
-// Where nothing is said, both shells complete file names.
+// If nothing is printed, both shells complete file names.
 const scripts: ReadonlyMap<string, string> = new Map([
 	[
 		"bash",

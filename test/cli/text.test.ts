@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { onLines, onOneLine } from "../../src/cli/terminalText.ts";
+import { onLines, onOneLine } from "../../src/cli/text.ts";
 
 const codes = (first: number, last = first) =>
 	Array.from({ length: last - first + 1 }, (_, index) => first + index);

@@ -1,60 +1,106 @@
-/** `qom-get`: reads properties, once or again and again. */
+/** `qom-get`: reads properties, once or repeatedly. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { QomError, TimeoutError } from "../errors.ts";
-import { formatJson, isObject, type Json } from "../json.ts";
-import { formatValue } from "../qom/codec.ts";
+import { QomError, TimeoutError } from "../../errors.ts";
+import { formatJson, isObject, type Json } from "../../json.ts";
+import { formatValue } from "../../qom/codec.ts";
 import {
 	propertyValue,
 	redacted,
 	type ShownValue,
 	shownJson,
 	shownValue,
-} from "../qom/contents.ts";
-import { isPattern, matchObjects } from "../qom/pattern.ts";
+} from "../../qom/contents.ts";
+import { isPattern, matchObjects } from "../../qom/pattern.ts";
 import {
 	firstKnown,
 	type Reading,
 	readingsOf,
 	selectProperties,
-} from "../qom/select.ts";
-import type { QomSource } from "../qom/source.ts";
-import { isMeant } from "../qom/write.ts";
-import { type MachineFlags, withMachine } from "./openMachine.ts";
-import { oneLineValue, print } from "./output.ts";
+} from "../../qom/select.ts";
+import type { QomSource } from "../../qom/source.ts";
+import { isMeant } from "../../qom/write.ts";
+import type { CommandDefinition, Completer } from "../command.ts";
+import { completeProperty, completePropertyName } from "../completers.ts";
+import { type MachineFlags, withMachine } from "../openMachine.ts";
+import {
+	jsonOption,
+	machineOptions,
+	parseSeconds,
+	patternHelp,
+} from "../options.ts";
+import { oneLineValue, print } from "../output.ts";
 
-export interface GetFlags extends MachineFlags {
+interface GetFlags extends MachineFlags {
 	readonly json?: true;
 	/** In seconds; true for the default. */
 	readonly watch?: number | true;
 	readonly until?: string;
 }
 
-/** A property and what it is now. A secret shows where it is named, not where a pattern finds it. */
+/** A word is a property with its path, or the name of a property of the first word. */
+const completeWord: Completer = async (cursor) => {
+	const paths = await completeProperty(cursor);
+	const names =
+		cursor.words.length > 0 ? await completePropertyName(cursor) : [];
+	return [...(paths ?? []), ...(names ?? [])];
+};
+
+export const command: CommandDefinition<GetFlags> = {
+	arguments: [
+		{
+			name: "<property...>",
+			help: `PATH.PROPERTY..., or PATH PROPERTY...; ${patternHelp}`,
+			complete: completeWord,
+		},
+	],
+	options: [
+		...machineOptions,
+		jsonOption,
+		{
+			flags: "--watch [sec]",
+			help: "print values again when they change, asking every SEC seconds (default: 1)",
+			parse: parseSeconds,
+		},
+		{ flags: "--until <value>", help: "wait until it has this value" },
+	],
+	prepare: withSeconds,
+	run: (words, flags) =>
+		withMachine(flags, ({ source }) => readProperties(source, words, flags)),
+};
+
+/** A word behind `--watch` that is no number is the first property. */
+function withSeconds(words: readonly string[]): readonly string[] {
+	return words.map((word, index) =>
+		word === "--watch" && !/^[\d.]+$/.test(words[index + 1] ?? "")
+			? `--watch=${watchEverySec}`
+			: word,
+	);
+}
+
+/** A property and its value now. A secret is shown if it is named, and not if a pattern finds it. */
 interface Seen extends Reading {
 	readonly value: ShownValue;
 }
 
-/** @throws QomfsError */
-export function runGet(
+async function readProperties(
+	source: QomSource,
 	words: readonly string[],
 	flags: GetFlags,
 ): Promise<void> {
-	return withMachine(flags, async ({ source }) => {
-		const wanted = await readingsWanted(source, words);
-		const isOne = wanted.length === 1 && !words.some(isPattern);
-		const show = (seen: Seen) => print(shown(seen, isOne, flags));
-		const isFollowed = flags.watch !== undefined || flags.until !== undefined;
-		const followed: Seen[] = [];
-		for (const readings of wanted)
-			for (const seen of await see(source, readings)) {
-				if (!isFollowed || flags.watch !== undefined) show(seen);
-				if (isFollowed) followed.push(seen);
-			}
-		if (isFollowed) await follow(source, followed, flags, show);
-	});
+	const wanted = await readingsWanted(source, words);
+	const isOne = wanted.length === 1 && !words.some(isPattern);
+	const show = (seen: Seen) => print(shown(seen, isOne, flags));
+	const isFollowed = flags.watch !== undefined || flags.until !== undefined;
+	const followed: Seen[] = [];
+	for (const readings of wanted)
+		for (const seen of await see(source, readings)) {
+			if (!isFollowed || flags.watch !== undefined) show(seen);
+			if (isFollowed) followed.push(seen);
+		}
+	if (isFollowed) await follow(source, followed, flags, show);
 }
 
-/** For every word, or every property of the one object, how it can be read. */
+/** How each word can be read, or each property of one object. */
 async function readingsWanted(
 	source: QomSource,
 	words: readonly string[],
@@ -81,7 +127,7 @@ async function isThere(source: QomSource, object: string): Promise<boolean> {
 	);
 }
 
-/** What one word means, and its values. */
+/** The properties that one word means, with their values. */
 function see(
 	source: QomSource,
 	readings: readonly Reading[],
@@ -108,7 +154,7 @@ function see(
 const watchEverySec = 1;
 const waitEverySec = 0.1;
 
-/** @throws TimeoutError it did not come to the value in time */
+/** @throws TimeoutError it did not reach the value in time */
 async function follow(
 	source: QomSource,
 	followed: Seen[],
@@ -164,7 +210,7 @@ function shown(seen: Seen, isOne: boolean, { json }: GetFlags): string {
 		: `${label(seen)}: ${oneLineValue(value)}`;
 }
 
-/** As QEMU's own tool prints it: a struct member by member. */
+/** As QEMU's original tool prints it: a struct member by member. */
 function linesOf(value: Json): string {
 	if (!isObject(value)) return formatValue(value);
 	return Object.entries(value)

@@ -1,0 +1,101 @@
+/**
+ * A mount in the background: a child process that stays behind. It tells over its IPC channel
+ * whether the mount is ready, so that the exit status tells the truth.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { MountError, UsageError } from "../errors.ts";
+import { log } from "../log.ts";
+import type { Mounted } from "../mount/serveMount.ts";
+import { ClassifiedError, type ExitStatus, statusOf } from "./exitStatus.ts";
+import { errorLine } from "./text.ts";
+
+/** The only message of the child: it is mounted, or why not. */
+type Readiness = { readonly failure?: { message: string; status: ExitStatus } };
+
+/**
+ * For V8, which lets garbage grow to some 50 MB before it collects it, though a request leaves
+ * little behind: 2 MB for young objects, and a fifth of the live ones for old objects.
+ */
+const smallHeap = ["--max-semi-space-size=2", "--heap-growing-percent=20"];
+
+/**
+ * Starts the same mount in a child process, and waits until it is ready.
+ *
+ * @param options the text behind each `-o`
+ * @throws ClassifiedError the child's own failure; MountError the child ended
+ */
+export async function startInBackground(
+	source: string,
+	mountpoint: string,
+	options: readonly string[],
+): Promise<void> {
+	const script = process.argv[1];
+	if (!script)
+		throw new UsageError("mounting in the background needs a script to start");
+	const child = spawn(
+		process.execPath,
+		[
+			...process.execArgv,
+			...smallHeap,
+			...[script, "mount", "--background-child"],
+			...options.flatMap((option) => ["-o", option]),
+			...["--", source, mountpoint],
+		],
+		{ detached: true, stdio: ["ignore", "ignore", "ignore", "ipc"] },
+	);
+	const stop = (signal: NodeJS.Signals) => child.kill(signal);
+	process.once("SIGINT", stop).once("SIGTERM", stop);
+	const { failure } = await readiness(child);
+	process.off("SIGINT", stop).off("SIGTERM", stop);
+	if (failure) throw new ClassifiedError(failure.message, failure.status);
+	child.unref();
+	child.disconnect();
+}
+
+function readiness(child: ChildProcess): Promise<Readiness> {
+	return new Promise((resolve, reject) => {
+		child.once("message", (message) => resolve(message as Readiness));
+		child.once("error", (cause) =>
+			reject(new MountError(`cannot start: ${cause.message}`, { cause })),
+		);
+		child.once("exit", (code, signal) =>
+			reject(
+				new MountError(
+					`the daemon ended before the mount was ready (${signal ?? `status ${code}`}); 'qomfs -d' shows why`,
+				),
+			),
+		);
+	});
+}
+
+/**
+ * Tells the parent process whether the mount is ready.
+ *
+ * @returns undefined if the mount failed
+ */
+export async function announce(
+	mounting: Promise<Mounted>,
+): Promise<Mounted | undefined> {
+	// If the parent ends before the mount is ready, nobody wants the mount.
+	const orphaned = () => process.exit(1);
+	process.once("disconnect", orphaned);
+	const tell = (readiness: Readiness) =>
+		new Promise<void>((resolve) => {
+			process.off("disconnect", orphaned);
+			process.send?.(readiness, () => resolve());
+		});
+	let served: Mounted;
+	try {
+		served = await mounting;
+	} catch (error) {
+		log.cli("%O", error);
+		await tell({
+			failure: { message: errorLine(error), status: statusOf(error) },
+		});
+		process.disconnect?.();
+		return undefined;
+	}
+	await tell({});
+	process.chdir("/"); // keep no directory busy that somebody may want to unmount
+	return served;
+}

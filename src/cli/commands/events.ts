@@ -1,0 +1,99 @@
+/** `qomfs events`: prints the events that QEMU sends. */
+import { TimeoutError, UsageError } from "../../errors.ts";
+import { formatJson } from "../../json.ts";
+import type { Machine } from "../../machine/machine.ts";
+import { matcher } from "../../qom/pattern.ts";
+import type { CommandDefinition, Completer } from "../command.ts";
+import { withMachine, withoutObjects } from "../openMachine.ts";
+import { parseCount, parseSeconds, socketOption } from "../options.ts";
+import { print } from "../output.ts";
+
+interface EventsFlags {
+	readonly socket?: string;
+	readonly count?: number;
+	/** In seconds. */
+	readonly timeout?: number;
+}
+
+const completeEvent: Completer = ({ ask }) =>
+	ask(async (machine) => {
+		const { fetchSchema } = await import("../../schema/fetch.ts");
+		const schema = await fetchSchema((command, args) =>
+			machine.execute(command, args),
+		);
+		return schema?.eventNames ?? [];
+	});
+
+export const command: CommandDefinition<EventsFlags> = {
+	arguments: [
+		{
+			name: "[name...]",
+			help: "only these events; * and ? match",
+			complete: completeEvent,
+		},
+	],
+	options: [
+		{
+			flags: "--count <n>",
+			help: "end after this many events",
+			parse: parseCount,
+		},
+		{
+			flags: "--timeout <sec>",
+			help: "end after this many seconds",
+			parse: parseSeconds,
+		},
+		socketOption,
+	],
+	async run(names, { socket, count, timeout }) {
+		if (count === 0) throw new UsageError("--count must be more than 0");
+		const flags = socket === undefined ? {} : { socket };
+		await withMachine(
+			flags,
+			(machine) => printEvents(machine, names, count, timeout),
+			withoutObjects,
+		);
+	},
+};
+
+/**
+ * @param names patterns for the names of events; all events if there are none
+ * @throws TimeoutError fewer than `count` events came in time; DisconnectedError
+ */
+async function printEvents(
+	machine: Machine,
+	names: readonly string[],
+	count: number | undefined,
+	timeoutSec: number | undefined,
+): Promise<void> {
+	const matchers = names.map((name) => matcher(name.toUpperCase()));
+	const isWanted = (name: string) =>
+		matchers.length === 0 || matchers.some((matches) => matches(name));
+	let seen = 0;
+	const enough = Promise.withResolvers<void>();
+	machine.subscribe({
+		onEvent({ name, message }) {
+			if (seen === count || !isWanted(name)) return;
+			print(formatJson(message));
+			if (++seen === count) enough.resolve();
+		},
+		onLost: enough.reject,
+	});
+	let timer: NodeJS.Timeout | undefined;
+	const timeUp = new Promise<void>((resolve, reject) => {
+		if (timeoutSec === undefined) return;
+		timer = setTimeout(() => {
+			if (count === undefined) return resolve();
+			reject(
+				new TimeoutError(
+					`received ${seen} of ${count} events within ${timeoutSec} s`,
+				),
+			);
+		}, timeoutSec * 1000);
+	});
+	try {
+		await Promise.race([enough.promise, timeUp]);
+	} finally {
+		clearTimeout(timer);
+	}
+}

@@ -1,0 +1,111 @@
+/** `qom-list`: the properties of objects. */
+import columnify from "columnify";
+import { QomError } from "../../errors.ts";
+import { formatJson } from "../../json.ts";
+import {
+	contentsOf,
+	objectTypeOf,
+	shownProperties,
+} from "../../qom/contents.ts";
+import { objectDocument } from "../../qom/objectDocument.ts";
+import { joinPath, type QomPath, rootPath } from "../../qom/path.ts";
+import { selectObjects } from "../../qom/select.ts";
+import type {
+	Description,
+	ObjectContents,
+	PropertyInfo,
+	QomSource,
+} from "../../qom/source.ts";
+import { parseType } from "../../qom/types.ts";
+import type { CommandDefinition } from "../command.ts";
+import { completeObject } from "../completers.ts";
+import { type MachineFlags, withMachine } from "../openMachine.ts";
+import { jsonOption, machineOptions, patternHelp } from "../options.ts";
+import { oneLineValue, print, printStyled, styled } from "../output.ts";
+
+interface ListFlags extends MachineFlags {
+	readonly long?: true;
+	readonly json?: true;
+}
+
+export const command: CommandDefinition<ListFlags> = {
+	arguments: [
+		{
+			name: "[path...]",
+			help: `of objects, absolute or partial (net0); ${patternHelp} (default: /)`,
+			complete: completeObject,
+		},
+	],
+	options: [
+		...machineOptions,
+		{
+			flags: "-l, --long",
+			help: "with types, values and descriptions",
+		},
+		jsonOption,
+	],
+	run: (paths, flags) =>
+		withMachine(flags, async ({ source }) => {
+			const objects: QomPath[] = [];
+			for (const path of paths.length > 0 ? paths : [rootPath])
+				objects.push(...(await selectObjects(source, path)));
+			for (const [index, path] of objects.entries()) {
+				const contents = await contentsOf(source, path);
+				if (objects.length > 1 && !flags.json)
+					print(`${index > 0 ? "\n" : ""}${path}:`);
+				await listObject(source, path, contents, flags);
+			}
+		}),
+};
+
+async function listObject(
+	source: QomSource,
+	path: QomPath,
+	contents: ObjectContents,
+	{ json, long }: ListFlags,
+): Promise<void> {
+	if (json) print(formatJson(await objectDocument(source, path, contents)));
+	else if (long) print(await table(source, path, contents));
+	else for (const info of contents.properties) printStyled(entryName(info));
+}
+
+/** As QEMU's original tool writes it: `child/`, `@link/`, a plain name. */
+function entryName({ name, type }: PropertyInfo): string {
+	const { kind } = parseType(type);
+	if (kind === "child") return styled(["bold", "blue"], `${name}/`);
+	return kind === "link" ? styled("cyan", `@${name}/`) : styled([], name);
+}
+
+/** A listing goes without descriptions if QEMU cannot describe a type. */
+function noDescriptions(error: unknown): ReadonlyMap<string, Description> {
+	if (error instanceof QomError) return new Map();
+	throw error;
+}
+
+async function table(
+	source: QomSource,
+	path: QomPath,
+	contents: ObjectContents,
+): Promise<string> {
+	const values = new Map<string, string>();
+	for await (const { name, value } of shownProperties(source, path, contents))
+		values.set(name, oneLineValue(value));
+	const objectType = await objectTypeOf(source, path, contents);
+	const described: ReadonlyMap<string, Description> = objectType
+		? await source.describe(objectType).catch(noDescriptions)
+		: new Map();
+	return columnify(
+		contents.properties.map(({ name, type }) => ({
+			name,
+			type,
+			value: values.get(name) ?? joinPath(path, name),
+			description: described.get(name)?.description ?? "",
+		})),
+		{
+			columnSplitter: "  ",
+			truncate: true,
+			config: { value: { maxWidth: 60 } },
+			headingTransform: (heading) => heading.toUpperCase(),
+		},
+	).replace(/ +$/gm, "");
+}

@@ -1,0 +1,104 @@
+/** `qomfs mount`: in the background once the mount is ready, or in the foreground. */
+import { resolve } from "node:path";
+import { UsageError } from "../../errors.ts";
+import { showEverything } from "../../log.ts";
+import type { Mounted } from "../../mount/serveMount.ts";
+import { absoluteAddress, parseAddress } from "../../qmp/address.ts";
+import type { CommandDefinition, CommandOption, HelpList } from "../command.ts";
+import {
+	mountOptionNames,
+	mountOptionsHelp,
+	parseMountOptions,
+} from "../mountOptions.ts";
+import { collect, sourceHelp } from "../options.ts";
+import { onOneLine } from "../text.ts";
+
+/** What a mount takes beside its arguments. */
+export interface MountFlags {
+	readonly foreground?: true;
+	readonly debug?: true;
+	/** The text behind each `-o`. */
+	readonly o?: readonly string[];
+	readonly backgroundChild?: true;
+}
+
+/** Mount options, separated by commas. */
+export const mountOption: CommandOption = {
+	flags: "-o <option[,option...]>",
+	help: "mount options, see below",
+	parse: collect,
+	complete({ current }) {
+		const before = current.slice(0, current.lastIndexOf(",") + 1);
+		return mountOptionNames.map((name) => before + name);
+	},
+};
+
+/** All mount options, for --help. */
+export const mountOptionsList: HelpList = {
+	title: "Mount options",
+	entries: mountOptionsHelp,
+};
+
+export const command: CommandDefinition<MountFlags> = {
+	arguments: [
+		{ name: "<source>", help: sourceHelp },
+		{ name: "<mountpoint>", help: "an empty directory" },
+	],
+	options: [
+		{ flags: "-f, --foreground", help: "stay in the foreground" },
+		{
+			flags: "-d, --debug",
+			help: "stay in the foreground and show what happens",
+		},
+		mountOption,
+		{ flags: "--background-child" },
+	],
+	lists: [mountOptionsList],
+	run: ([source = "", mountpoint = ""], flags) =>
+		runMount(source, mountpoint, flags),
+};
+
+/** @throws QomfsError */
+export async function runMount(
+	source: string,
+	mountpoint: string,
+	flags: MountFlags,
+): Promise<void> {
+	if (flags.debug) showEverything();
+	if (mountpoint === "")
+		throw new UsageError("the mount point is empty; name a directory");
+	const request = {
+		address: absoluteAddress(parseAddress(source)),
+		path: resolve(mountpoint),
+		settings: parseMountOptions((flags.o ?? []).join(",")),
+	};
+	const isForeground = flags.foreground || flags.debug;
+	if (!isForeground && !flags.backgroundChild) {
+		const { startInBackground } = await import("../background.ts");
+		return startInBackground(source, mountpoint, flags.o ?? []);
+	}
+	const { serveMount } = await import("../../mount/serveMount.ts");
+	if (flags.backgroundChild) {
+		const { announce } = await import("../background.ts");
+		const served = await announce(serveMount(request));
+		return served && untilUnmounted(served);
+	}
+	const served = await serveMount(request);
+	process.stderr.write(
+		`qomfs: ${onOneLine(`${served.title} is mounted on ${served.mountpoint}`)}; Ctrl-C unmounts\n`,
+	);
+	return untilUnmounted(served);
+}
+
+async function untilUnmounted(served: Mounted): Promise<void> {
+	const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+	const stop = async () => {
+		if ((await served.unmount()) === "detached")
+			process.stderr.write(
+				`qomfs: ${onOneLine(served.mountpoint)} was in use; it is detached, and programs that still use it get errors\n`,
+			);
+	};
+	for (const signal of signals) process.on(signal, stop);
+	await served.ended;
+	for (const signal of signals) process.off(signal, stop);
+}

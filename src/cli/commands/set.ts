@@ -1,0 +1,123 @@
+/** `qom-set`: sets properties to values that are written in the natural form. */
+import {
+	NoMatchError,
+	QomError,
+	QomfsError,
+	UsageError,
+	ValueError,
+} from "../../errors.ts";
+import { incomplete, kindOfValue } from "../../qom/codec.ts";
+import { objectTypeOf, propertyValue } from "../../qom/contents.ts";
+import { isPattern } from "../../qom/pattern.ts";
+import {
+	firstKnown,
+	type Reading,
+	readingsOf,
+	type SelectedProperty,
+	selectProperties,
+} from "../../qom/select.ts";
+import type { QomSource } from "../../qom/source.ts";
+import { write } from "../../qom/write.ts";
+import type { CommandDefinition, Completer } from "../command.ts";
+import { completeProperty, completePropertyName } from "../completers.ts";
+import { type MachineFlags, withMachine } from "../openMachine.ts";
+import { machineOptions, patternHelp } from "../options.ts";
+import { print } from "../output.ts";
+
+interface SetFlags extends MachineFlags {
+	readonly unsafeWrites?: true;
+}
+
+/** A value behind the first word, or the name of a property of that object. */
+const completeSecondWord: Completer = (cursor) =>
+	cursor.words.length > 1 ? [] : completePropertyName(cursor);
+
+export const command: CommandDefinition<SetFlags> = {
+	arguments: [
+		{
+			name: "<property>",
+			help: `PATH.PROPERTY, or PATH PROPERTY; ${patternHelp}`,
+			complete: completeProperty,
+		},
+		{
+			name: "<value...>",
+			help: "in the natural form: 8K, 0x10, on, text, JSON",
+			complete: completeSecondWord,
+		},
+	],
+	usage: "[options] PATH.PROPERTY VALUE | PATH PROPERTY VALUE",
+	options: [
+		...machineOptions,
+		{
+			flags: "--unsafe-writes",
+			help: "also set what can crash the machine",
+		},
+	],
+	async run(words, flags) {
+		const [readings, text] = readWords(words);
+		await withMachine(flags, async ({ source }) => {
+			for (const property of await firstKnown(readings, (reading) =>
+				select(source, reading),
+			)) {
+				await setProperty(source, property, text, flags);
+				print("{}"); // the reply of QEMU, which its original tool prints
+			}
+		});
+	},
+};
+
+/** @throws UsageError */
+function readWords(
+	words: readonly string[],
+): [readings: readonly Reading[], text: string] {
+	const [first = "", second = "", third] = words;
+	if (words.length > 3)
+		throw new UsageError(
+			`unexpected argument '${words[3]}'; quote a value that contains spaces`,
+		);
+	return third === undefined
+		? [readingsOf(first), second]
+		: [[{ object: first, property: second }], third];
+}
+
+/** If a property that is named in full does not exist, the error is that of QEMU. */
+async function select(
+	source: QomSource,
+	reading: Reading,
+): Promise<readonly SelectedProperty[]> {
+	try {
+		return await selectProperties(source, reading);
+	} catch (error) {
+		const { object, property } = reading;
+		const isCertain = !isPattern(object) && !isPattern(property);
+		if (!(error instanceof NoMatchError) || !isCertain) throw error;
+		await source.get(object, property);
+		throw error;
+	}
+}
+
+async function setProperty(
+	source: QomSource,
+	{ object, info, contents }: SelectedProperty,
+	text: string,
+	{ unsafeWrites }: SetFlags,
+): Promise<void> {
+	const current = await propertyValue(source, object, info.name, contents);
+	try {
+		const set = await write(source, {
+			object,
+			info,
+			text,
+			kind: current instanceof QomError ? undefined : kindOfValue(current),
+			isUnsafe: unsafeWrites === true,
+			unsafeHint: "--unsafe-writes sets it anyway",
+			objectType: await objectTypeOf(source, object, contents),
+		});
+		if (set === incomplete) throw new ValueError("the JSON is not complete");
+	} catch (error) {
+		if (!(error instanceof ValueError)) throw error;
+		throw new QomfsError(`${object}.${info.name}: ${error.message}`, {
+			cause: error,
+		});
+	}
+}

@@ -1,0 +1,75 @@
+/** Words that complete a command line and that only a running machine knows. */
+import type { Machine } from "../machine/machine.ts";
+import { withoutTrailingSlashes } from "../qom/path.ts";
+import { parseType } from "../qom/types.ts";
+import type { Completer } from "./command.ts";
+
+/** Objects. */
+export const completeObject: Completer = ({ current, ask }) =>
+	ask((machine) => objectNames(machine, current));
+
+/** `PATH.PROPERTY`. */
+export const completeProperty: Completer = ({ current, ask }) =>
+	ask((machine) => pathsOfProperties(machine, current));
+
+/** The properties of the object that the first word names. */
+export const completePropertyName: Completer = ({
+	words: [object = ""],
+	ask,
+}) => ask((machine) => namesIn(machine, object, () => true));
+
+/** Types. */
+export const completeType: Completer = ({ ask }) =>
+	ask(async ({ source }) => (await source.types()).map(({ name }) => name));
+
+/** Where objects have ids, by which they can be named without a path. */
+const idPlaces = ["/machine/peripheral", "/objects", "/chardevs"];
+
+/** The objects in the one that is typed so far, each with a slash at its end; else ids. */
+async function objectNames(
+	machine: Machine,
+	current: string,
+): Promise<readonly string[]> {
+	const parent = current.slice(0, current.lastIndexOf("/") + 1);
+	const places = parent ? [parent] : idPlaces;
+	const names = await Promise.all(
+		places.map((place) => namesIn(machine, place, isChild)),
+	);
+	return parent
+		? names.flat().map((name) => `${parent}${name}/`)
+		: ["/", ...names.flat()];
+}
+
+/** Behind a dot or a slash the properties of the object that is typed so far, and its children. */
+async function pathsOfProperties(
+	machine: Machine,
+	current: string,
+): Promise<readonly string[]> {
+	const objects = await objectNames(machine, current);
+	const separator = Math.max(
+		current.lastIndexOf("/"),
+		current.lastIndexOf("."),
+	);
+	if (separator < 0)
+		return objects.map((id) => (id.endsWith("/") ? id : `${id}.`));
+	const before = current.slice(0, separator + 1);
+	const object = before.slice(0, -1) || "/";
+	const names = await namesIn(machine, object, (type) => !isChild(type));
+	return [...objects, ...names.map((name) => before + name)];
+}
+
+/** None if there is no such object. */
+async function namesIn(
+	{ source }: Machine,
+	object: string,
+	isWanted: (type: string) => boolean,
+): Promise<readonly string[]> {
+	const entries = await source
+		.list(withoutTrailingSlashes(object))
+		.catch(() => []);
+	return entries.filter(({ type }) => isWanted(type)).map(({ name }) => name);
+}
+
+function isChild(type: string): boolean {
+	return parseType(type).kind === "child";
+}

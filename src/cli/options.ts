@@ -1,0 +1,58 @@
+/** Options that several commands take, and the texts that their helps share. */
+import { InvalidArgumentError } from "commander";
+import type { CommandOption } from "./command.ts";
+
+/** How a monitor is named. */
+export const sourceHelp =
+	"/path/to/qmp.sock, unix:PATH, HOST:PORT or tcp:HOST:PORT";
+
+/** How patterns are written. */
+export const patternHelp = "* and ? match within a name, ** any depth";
+
+/** The monitor. */
+export const socketOption: CommandOption = {
+	flags: "-s, --socket <socket>",
+	help: sourceHelp,
+	env: "QMP_SOCKET",
+};
+
+/** How long QEMU may take. */
+export const timeoutOption: CommandOption = {
+	flags: "--timeout <sec>",
+	help: "how long QEMU may take for one command (default: 10)",
+	parse: parseSeconds,
+};
+
+/** For every command that asks a machine about its objects. */
+export const machineOptions: readonly CommandOption[] = [
+	socketOption,
+	timeoutOption,
+];
+
+export const jsonOption: CommandOption = { flags: "--json", help: "as JSON" };
+
+const maxSeconds = 86_400;
+
+/**
+ * More than zero, and a day at most.
+ *
+ * @throws InvalidArgumentError
+ */
+export function parseSeconds(text: string): number {
+	const seconds = /^\d*\.?\d+$/.test(text) ? Number(text) : 0;
+	if (!(seconds > 0 && seconds <= maxSeconds))
+		throw new InvalidArgumentError("It must be a number of seconds.");
+	return seconds;
+}
+
+/** @throws InvalidArgumentError */
+export function parseCount(text: string): number {
+	if (!/^\d{1,9}$/.test(text))
+		throw new InvalidArgumentError("It must be a whole number.");
+	return Number(text);
+}
+
+/** For an option that may be given several times: all its values. */
+export function collect(text: string, earlier: unknown): readonly unknown[] {
+	return Array.isArray(earlier) ? [...earlier, text] : [text];
+}
