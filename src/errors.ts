@@ -7,9 +7,9 @@
  *   ├── AddressError       a text is no address of a monitor
  *   ├── ValueError         a text is no value of the kind that it has to be
  *   ├── MountError         the kernel or the mount point refuses
- *   ├── ConnectError       nobody answers there
+ *   ├── ConnectError       nothing answers there
  *   │   ├── BusyError      another client holds the monitor
- *   │   └── ProtocolError  whoever answers does not speak QMP
+ *   │   └── ProtocolError  the peer does not speak QMP
  *   ├── DisconnectedError  the connection broke or was closed
  *   ├── TimeoutError       no answer in time
  *   ├── CommandError       QMP's {class, desc}
@@ -115,7 +115,7 @@ export interface QomSubject {
 	readonly property?: string | undefined;
 }
 
-/** Why something was refused, in the words of whoever did. */
+/** Why something was refused, in the words of the one that refused it. */
 export interface RefusalDetails {
 	readonly desc: string;
 	/** QEMU's error class; undefined where QEMU was not asked. */
@@ -171,7 +171,7 @@ export type FileErrorCode =
 export class FileError extends QomfsError {
 	readonly code: FileErrorCode;
 
-	/** @param message what is wrong; the path is known to whoever called */
+	/** @param message what is wrong; the caller knows the path */
 	constructor(code: FileErrorCode, message: string, options?: ErrorOptions) {
 		super(message, options);
 		this.code = code;

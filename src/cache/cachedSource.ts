@@ -24,7 +24,7 @@ import { type StoredValue, ValueStore } from "./valueStore.ts";
 export interface CacheOptions {
 	/** How old a listing may be, in ms. */
 	readonly listTtlMs: number;
-	/** How long a value waits for whoever it was fetched for, in ms; 0 fetches none ahead. */
+	/** How long a prefetched value waits to be used, in ms; 0 prefetches none. */
 	readonly valueTtlMs: number;
 	/** Milliseconds of a clock that never goes back. */
 	readonly now?: () => number;
@@ -290,7 +290,7 @@ export class CachedSource implements QomView {
 			});
 		const fetch = { done, overtaken };
 		for (const path of paths) this.#fetching.set(path, fetch);
-		done.catch(() => {}); // whoever waits for a listing or a value is told
+		done.catch(() => {}); // the waiting listings and values report it
 		return Promise.all([done, listings[0]?.properties]).then(() => {});
 	}
 

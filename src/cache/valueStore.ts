@@ -85,7 +85,7 @@ export class ValueStore {
 		return entry;
 	}
 
-	/** Whether an object has values that nobody has come for yet. */
+	/** Whether an object has values that were not handed out yet. */
 	has(object: QomPath, nowMs: number): boolean {
 		const values = this.#inUse(object, nowMs)?.values.values() ?? [];
 		return [...values].some(({ fetchedMs }) => nowMs - fetchedMs < maxAgeMs);

@@ -1,4 +1,4 @@
-/** A way to the kernel: what it is told, and what it offers to whoever has mounted through it. */
+/** A way to the kernel: its options, and what a mount through it can do. */
 
 export interface MountOptions {
 	/** The source column of findmnt. */

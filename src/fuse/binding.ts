@@ -21,7 +21,7 @@ export const mostWaiting = 48;
 /**
  * Mounts a file system. The directory has been checked.
  *
- * @param onUnmounted called once the kernel has let go, whoever made it
+ * @param onUnmounted called when nothing is mounted any more, for whatever reason
  * @throws MountError
  */
 export async function mountBinding(
@@ -328,7 +328,6 @@ function answer<Value>(
 	callback: Callback<Value>,
 	act: () => Promise<Value>,
 ): void {
-	// A callback that throws is a fault of the binding's: nobody else is answered twice for it.
 	void act().then(
 		(value) => callback(0, value),
 		(error) => {

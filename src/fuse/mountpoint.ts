@@ -48,7 +48,7 @@ export async function prepareMountpoint(path: string): Promise<string> {
 	return mountpoint;
 }
 
-/** Unmounts what nobody uses. @throws Error with fusermount3's own words in `stderr` */
+/** Unmounts a mount that is not in use. @throws Error with fusermount3's own words in `stderr` */
 export async function unmountIdle(mountpoint: string): Promise<void> {
 	await promisify(execFile)("fusermount3", ["-u", "--", mountpoint]);
 }

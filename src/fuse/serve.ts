@@ -8,7 +8,7 @@ import { Watchdog } from "./watchdog.ts";
 
 export interface MountHandle {
 	readonly mountpoint: string;
-	/** Resolves once nothing is mounted any more, whoever ended it. */
+	/** Resolves when nothing is mounted any more, for whatever reason. */
 	readonly ended: Promise<void>;
 	/** Makes the kernel forget a name, for one that is gone. */
 	invalidate(path: string): void;

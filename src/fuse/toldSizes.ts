@@ -24,7 +24,7 @@ export class ToldSizes {
 		this.#keptMs = keptMs;
 	}
 
-	/** The kernel is being told a size; 0 stands for one that nobody knows, as in /proc. */
+	/** The kernel is told a size. 0 stands for an unknown one, as in /proc. */
 	tell(path: string, size: number): void {
 		const nowMs = performance.now();
 		this.#told.delete(path);

@@ -14,7 +14,7 @@ export interface FreshnessSettings {
 export interface Freshness {
 	/** Of a listing in the cache. */
 	readonly listTtlMs: number;
-	/** Of a value that waits for whoever it was fetched for. */
+	/** How long a prefetched value waits to be used. */
 	readonly valueTtlMs: number;
 	/** Of a name in the kernel. */
 	readonly entryTtlMs: number;

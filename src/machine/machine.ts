@@ -1,7 +1,6 @@
 /**
- * A machine, for as long as somebody is interested in it: it outlives the QEMU that runs it.
- * Mounts, commands and whatever else looks at a machine take one, and nobody has another way
- * to its monitor.
+ * One long-lived machine: it outlives the QEMU that runs it. Mounts, commands and everything
+ * else that looks at a machine take one; there is no other way to its monitor.
  */
 import { CachedSource } from "../cache/cachedSource.ts";
 import type { QomfsError } from "../errors.ts";
@@ -108,7 +107,7 @@ export class Machine implements AsyncDisposable {
 		return this.#version;
 	}
 
-	/** `pc-q35-7.2-machine`; undefined while nobody has asked, or there is none. */
+	/** `pc-q35-7.2-machine`; undefined if it was not asked for yet, or there is no machine. */
 	get type(): string | undefined {
 		return this.#live.knownMachineType;
 	}
@@ -173,7 +172,7 @@ export class Machine implements AsyncDisposable {
  * Connects to a monitor: `/path/to/qmp.sock`, `unix:PATH`, `HOST:PORT`, `tcp:HOST:PORT`.
  * QEMU serves one client per monitor, so close it soon.
  *
- * @throws AddressError; ConnectError nobody there; BusyError the monitor is taken;
+ * @throws AddressError; ConnectError nothing listens there; BusyError the monitor is taken;
  * TimeoutError no answer in time
  */
 export async function connect(

@@ -50,7 +50,7 @@ export function acceptanceOf(
 	}
 }
 
-/** Whose entry it is cannot be told, but where one waits, nobody is being accepted. */
+/** The table does not tell which entry is ours. If one waits, no new connection is accepted. */
 function unixEnds(path: string): readonly ServerEnd[] {
 	const ours = tableRows("/proc/net/unix").filter((row) =>
 		isBoundAs(path, row.slice(7).join(" ")),
@@ -62,7 +62,7 @@ function unixEnds(path: string): readonly ServerEnd[] {
 	}));
 }
 
-/** One whose client is gone, and the server has not noticed: nobody else refers to it. */
+/** Its client is gone and the server has not noticed yet: it has no other reference. */
 function isOrphan(row: readonly string[]): boolean {
 	return row[6] !== "0" && Number.parseInt(row[1] ?? "", 16) <= 2;
 }

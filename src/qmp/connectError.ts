@@ -53,7 +53,7 @@ function refusal(address: Address): string {
 		return "connection refused; is QEMU running with -qmp tcp:HOST:PORT,server=on,wait=off?";
 	if (!lstatSync(address.path, { throwIfNoEntry: false })?.isSocket())
 		return "not a socket; give the path of a QMP socket";
-	return "nobody listens on this socket; QEMU has ended and left it behind";
+	return "nothing listens on this socket; QEMU has ended and left it behind";
 }
 
 async function permissionDenied(socket: string): Promise<string> {

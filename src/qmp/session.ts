@@ -1,7 +1,7 @@
 /**
  * One QMP session: greeting, negotiation, commands, events, end. It knows the protocol
  * (qmp-spec.rst) and nothing of the object model. A session that has ended stays ended;
- * whoever wants another connects anew.
+ * for another one, connect again.
  */
 import {
 	CommandError,
@@ -48,7 +48,7 @@ export interface CommandOptions {
 
 interface PendingCommand {
 	readonly command: string;
-	/** Holds the stack of whoever sent it: where the reply comes in, nobody is to be seen. */
+	/** Holds the stack of the sender: the code that receives the reply was not called by it. */
 	readonly sent: { readonly stack?: string };
 	readonly secret: boolean;
 	readonly resolve: (value: Json) => void;
@@ -56,7 +56,7 @@ interface PendingCommand {
 	readonly timer: NodeJS.Timeout;
 }
 
-/** The same error, with the stack of whoever sent the command. */
+/** The same error, with the stack of the sender of the command. */
 function asSentFrom(
 	{ stack = "" }: PendingCommand["sent"],
 	error: QomfsError,
@@ -179,7 +179,7 @@ export class QmpSession {
 		try {
 			message = readMessage(parseJson(text));
 		} catch (cause) {
-			// Not knowing what it was, nobody can be told: the session is of no more use.
+			// It may have been the reply to any command, so no command can be answered any more.
 			const reason = new ProtocolError(`QEMU sent what is not QMP: ${cause}`, {
 				cause,
 			});
@@ -235,7 +235,7 @@ export class QmpSession {
 /**
  * Connects, waits for the greeting and negotiates, unless told not to.
  *
- * @throws ConnectError nobody there, or not QMP
+ * @throws ConnectError nothing listens there, or it does not speak QMP
  * @throws BusyError another client holds the monitor
  * @throws TimeoutError the host does not answer, or QEMU does not answer the negotiation
  * @throws DisconnectedError, CommandError the negotiation failed

@@ -18,7 +18,7 @@ export interface Transport {
 	/** Set by the owner before the first message can arrive. */
 	onMessage: (text: string, lengthBytes: number) => void;
 	onClose: (reason: QomfsError) => void;
-	/** Explains why nobody has spoken yet, once the owner has waited long enough. */
+	/** Explains why the peer is silent, when the owner has waited long enough. */
 	explainSilence(waitedMs: number): Promise<QomfsError>;
 }
 

@@ -18,7 +18,7 @@ export async function objectDocument(
 	const members = new Map<string, JsonObject>(
 		contents.properties.map(({ name, type }) => [
 			name,
-			// For a child nobody needs to be asked.
+			// The value of a child is known without asking QEMU.
 			{
 				type,
 				value: parseType(type).kind === "child" ? joinPath(path, name) : null,

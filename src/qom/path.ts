@@ -64,7 +64,7 @@ export function isFileName(name: string): boolean {
 /** Longest file name; Linux's NAME_MAX. */
 export const maxNameBytes = 255;
 
-/** Whether a link's value is a path that stays inside the tree, whoever made it up. */
+/** Whether the value of a link is a path that stays inside the tree; a hostile peer may send any. */
 export function isCanonicalPath(text: string): boolean {
 	return (
 		text === rootPath ||

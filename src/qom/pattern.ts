@@ -19,18 +19,18 @@ export function isPattern(text: string): boolean {
 /** Whether a name, or any text, fits a pattern as a whole. */
 export function matcher(pattern: string): (text: string) => boolean {
 	if (!isPattern(pattern)) return (text) => text === pattern;
-	const signs = [...pattern];
-	return (text) => fits(signs, [...text]);
+	const characters = [...pattern];
+	return (text) => fits(characters, [...text]);
 }
 
-/** Only the last `*` ever has to take more, so the time is that of both lengths multiplied at most. */
+/** Only the last `*` has to be tried again, so the time is at most the product of both lengths. */
 function fits(pattern: readonly string[], text: readonly string[]): boolean {
 	let [at, from] = [0, 0];
 	let star: { readonly at: number; taken: number } | undefined;
 	while (from < text.length) {
-		const sign = pattern[at];
-		if (sign === "*") star = { at: at++, taken: from };
-		else if (sign === "?" || sign === text[from]) {
+		const character = pattern[at];
+		if (character === "*") star = { at: at++, taken: from };
+		else if (character === "?" || character === text[from]) {
 			at++;
 			from++;
 		} else if (star) {
@@ -38,7 +38,7 @@ function fits(pattern: readonly string[], text: readonly string[]): boolean {
 			from = ++star.taken;
 		} else return false;
 	}
-	return pattern.slice(at).every((sign) => sign === "*");
+	return pattern.slice(at).every((character) => character === "*");
 }
 
 /** The entries whose name a pattern means: that very name where there is one, for names hold `*`. */

@@ -86,7 +86,7 @@ export interface QomSource {
 
 /** A source as a file system looks at it: it tells what the look is for. */
 export interface QomView extends QomSource {
-	/** Like `list`, for whoever reads the whole directory and may go on to the next. */
+	/** Like `list`, for a reader of the whole directory that may go on to the next one. */
 	sweep(path: QomPath): Promise<readonly PropertyInfo[]>;
 
 	/**

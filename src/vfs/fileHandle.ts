@@ -8,9 +8,9 @@ export interface FileHandle {
 	read(length: number, position: number): Promise<Uint8Array>;
 	write(bytes: Uint8Array, position: number): Promise<void>;
 	/**
-	 * Called once, when nobody has it open any more.
+	 * Called once, when it is no longer open anywhere.
 	 *
-	 * @throws FileError for what was written and never came into effect; nobody can be told by then
+	 * @throws FileError something was written and never took effect; no system call can report it any more
 	 */
 	release(): void;
 }

@@ -1,6 +1,6 @@
 /**
  * POSIX on top of nodes: handles, and one method per operation, each named after its system call.
- * It knows names, not paths: whoever has a path walks it by `lookup`. Errors are thrown as they
+ * It knows names, not paths: a caller that has a path walks it by `lookup`. Errors are thrown as they
  * are; `errno.ts` translates them.
  */
 import { constants } from "node:fs";

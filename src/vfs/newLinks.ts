@@ -6,7 +6,7 @@ import { FileError } from "../errors.ts";
 import type { Symlink } from "./node.ts";
 import type { Volume } from "./volume.ts";
 
-/** `ln` makes one at a time; whoever leaves many behind does something else. */
+/** `ln` makes one at a time; more of them are not a use of `ln`. */
 const maxLinks = 16;
 
 /** The temporary names of GNU coreutils; a link of any other name would be there to stay. */

@@ -29,7 +29,7 @@ interface NodeBase {
 	readonly path: string;
 	/** Whether it may have to wait for QEMU. */
 	readonly waits: boolean;
-	/** Whether what is read from it or written to it is nobody else's business. */
+	/** Whether what is read from it or written to it must not be logged or shown elsewhere. */
 	readonly isSecret?: boolean;
 	/** @param openSize size of the bytes that an open handle shows, which need not be asked for */
 	attributes(openSize?: number): Promise<Attributes>;

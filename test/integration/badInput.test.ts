@@ -111,10 +111,10 @@ async function leaveSocket(path: string): Promise<void> {
 	await close();
 }
 
-describe("a SOURCE where nobody listens", () => {
+describe("a SOURCE where nothing listens", () => {
 	it.each<[string, RegExp, (path: string) => unknown]>([
 		["a missing socket", /no such socket; is QEMU running with -qmp/, () => {}],
-		["a socket left behind", /nobody listens.*QEMU has ended/, leaveSocket],
+		["a socket left behind", /nothing listens.*QEMU has ended/, leaveSocket],
 		[
 			"a regular file",
 			/not a socket; give the path of a QMP socket/,

@@ -652,10 +652,10 @@ describe("connecting", () => {
 		await new Promise((resolve) => server.close(resolve));
 		const failure = await refusalOf({ kind: "unix", path });
 		expect(failure.constructor).toBe(ConnectError);
-		expect(failure.message).toContain(`${path}: nobody listens`);
+		expect(failure.message).toContain(`${path}: nothing listens`);
 	});
 
-	it("fails on a tcp port where nobody listens", async () => {
+	it("fails on a tcp port where nothing listens", async () => {
 		const server = createServer();
 		const address = await listen(server, "tcp");
 		await new Promise((resolve) => server.close(resolve));

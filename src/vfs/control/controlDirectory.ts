@@ -10,7 +10,7 @@ import type { LogFile } from "./logFile.ts";
 export const controlName = ".qomfs";
 
 export interface ControlFiles {
-	/** What `status` says, gathered by whoever knows it. */
+	/** Gives what `status` shows. */
 	readonly status: () => JsonObject;
 	readonly events: LogFile;
 }
