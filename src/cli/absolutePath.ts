@@ -1,4 +1,4 @@
-/** Partial paths: QEMU takes `net0` for the one object whose path ends so. */
+/** Partial paths: for QEMU, `net0` is the one object whose path ends with it. */
 import { type QomPath, rootPath, withoutTrailingSlashes } from "../qom/path.ts";
 import { isPattern } from "../qom/pattern.ts";
 import { selectObjects } from "../qom/select.ts";
@@ -6,7 +6,7 @@ import type { QomSource } from "../qom/source.ts";
 import { pathsWithin } from "../qom/walk.ts";
 
 /**
- * The whole path of an object, for what is printed has to be of use elsewhere.
+ * The absolute path of an object, so that printed paths are useful elsewhere.
  *
  * @throws QomError none or several objects fit a partial path
  */
@@ -17,14 +17,14 @@ export async function absolutePath(
 	if (path.startsWith("/")) return withoutTrailingSlashes(path);
 	const [found, ...others] =
 		path === "" ? [] : await objectsEndingIn(source, path);
-	if (found === undefined || others.length > 0) await source.list(path); // QEMU says why not
+	if (found === undefined || others.length > 0) await source.list(path); // throws QEMU's reason
 	return found ?? path;
 }
 
 /**
- * Where a pattern or a path begins.
+ * The objects where a command begins: those of a pattern, or that of a path.
  *
- * @throws NoMatchError, QomError
+ * @throws NoMatchError no object matches; QomError
  */
 export async function startPaths(
 	source: QomSource,

@@ -1,4 +1,4 @@
-/** Exit statuses, the same for every command. */
+/** The exit status of every command. */
 import {
 	AddressError,
 	BusyError,
@@ -20,7 +20,7 @@ export const exitStatus = {
 
 export type ExitStatus = (typeof exitStatus)[keyof typeof exitStatus];
 
-/** A failure in another process, which has told its exit status. */
+/** A failure in another process, with the exit status that it reported. */
 export class ClassifiedError extends QomfsError {
 	readonly status: ExitStatus;
 

@@ -1,9 +1,9 @@
-/** What QEMU returns as lines for people and scripts, in the form of the qmp of 2012. */
+/** A reply as lines for people and scripts, in the form of QEMU's original qmp. */
 import { formatJson, isObject, type Json } from "../json.ts";
 
 /**
- * One line for each scalar: `status: running`, `a.b: 1`, `item[0].name: x`. A scalar alone
- * has no name. Strings are as they are; an empty object or list has no line.
+ * One line for each scalar: `status: running`, `a.b: 1`, `item[0].name: x`. A reply that is a
+ * scalar has no name. Strings are unchanged; an empty object or list has no line.
  */
 export function* flatten(value: Json): Generator<string> {
 	yield* linesOf(value, "");

@@ -1,13 +1,13 @@
-/** Commands from a stream: one a line, or in JSON, which may take several lines or share one. */
+/** Commands from a stream: one on each line, or in JSON, which may span or share lines. */
 import { createInterface } from "node:readline";
 import { UsageError } from "../errors.ts";
 import { MessageSplitter } from "../qmp/messageSplitter.ts";
 
 /**
- * The text of each command as soon as it is there. Lines that are empty or begin with `#` are
- * left out.
+ * The text of each command as soon as it is complete. Lines that are empty or begin with `#` are
+ * skipped.
  *
- * @throws UsageError JSON that is not complete, or followed by something else
+ * @throws UsageError JSON is incomplete, or other text follows it
  */
 export async function* readCommands(
 	input: NodeJS.ReadableStream,
@@ -22,7 +22,7 @@ export async function* readCommands(
 		} else if (!/^\s*(#|$)/.test(line)) yield line;
 	}
 	if (splitter.pendingBytes > 0)
-		throw new UsageError("the last command in JSON is not complete");
+		throw new UsageError("the last command in JSON is incomplete");
 }
 
 function messagesIn(splitter: MessageSplitter, line: string): string[] {
@@ -30,7 +30,7 @@ function messagesIn(splitter: MessageSplitter, line: string): string[] {
 		return splitter.push(Buffer.from(`${line}\n`));
 	} catch (cause) {
 		throw new UsageError(
-			`'${line.slice(0, 60)}': after a command in JSON comes something else`,
+			`'${line.slice(0, 60)}': unexpected text after a command in JSON`,
 			{ cause },
 		);
 	}

@@ -1,4 +1,4 @@
-/** What TAB offers after `(QEMU)`: commands, names of arguments, and their values. */
+/** What TAB offers in QMP: commands, names of arguments, and their values. */
 import { type Pair, readPair, unquote } from "./literal.ts";
 import { liveNames } from "./liveNames.ts";
 import type { Execute, SchemaSource } from "./request.ts";
@@ -27,7 +27,7 @@ export interface CompletionSource {
 /**
  * What can follow the text before the cursor.
  *
- * @param line as far as the cursor
+ * @param line the line up to the cursor
  * @param isInTransaction whether earlier lines have begun one
  */
 export async function completeQmp(
@@ -84,7 +84,7 @@ export async function completeQmp(
 	);
 }
 
-/** The words before the one that is being typed, and that one. */
+/** The complete words, and the word that is being typed. */
 function partialWords(line: string): { words: string[]; last: string } {
 	const words =
 		line.match(/(?:[^\s"']|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)+/g) ?? [];
@@ -98,7 +98,7 @@ function pairIn(word: string): Pair | undefined {
 	return word.includes("=") ? readPair(word) : undefined;
 }
 
-/** Those that begin so; a blank after the only one, unless more of it may come. */
+/** The candidates that begin with the typed text. A single one gets a blank, unless it can go on. */
 function offer(
 	candidates: readonly string[],
 	replaced: string,
@@ -132,7 +132,7 @@ function namesFor(
 		]);
 }
 
-/** The members of the object that a key with dots leads to. */
+/** The members of the object that a dotted key leads to. */
 function membersAt(
 	type: ObjectType,
 	key: string,

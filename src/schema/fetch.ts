@@ -4,10 +4,10 @@ import type { Execute } from "./request.ts";
 import { type QmpSchema, readSchema } from "./schema.ts";
 
 /**
- * Asks QEMU for its schema: 200 kB, which take QEMU some 50 ms.
+ * Asks QEMU for its schema: 200 kB, for which QEMU needs some 50 ms.
  *
- * @returns undefined if QEMU refuses, as one before 2.5 and one that is not negotiated do
- * @throws ProtocolError the reply is no schema; whatever `execute` throws
+ * @returns undefined if QEMU refuses: it is older than 2.5, or `qmp_capabilities` was not sent
+ * @throws ProtocolError the reply is not a schema; whatever `execute` throws
  */
 export async function fetchSchema(
 	execute: Execute,

@@ -1,4 +1,4 @@
-/** The help of one QMP command, from the schema of the QEMU that is asked. */
+/** The help of one QMP command, from the schema of the connected QEMU. */
 import type { Pair } from "./literal.ts";
 import {
 	describeType,
@@ -14,10 +14,10 @@ import { placeholder } from "./typedText.ts";
 const columnsDefault = 80;
 
 /**
- * Usage, then what is required, then what may be left out.
+ * The usage, the required arguments, then the optional ones.
  *
- * @param name of the launcher, for the line of usage
- * @param pairs the value of a tag selects its variant's arguments
+ * @param name how `qmp` was called
+ * @param pairs arguments that were typed; the value of a tag selects the arguments of its variant
  * @throws UsageError there is no such command
  */
 export function commandHelp(
@@ -38,7 +38,7 @@ export function commandHelp(
 	);
 	const members = membersOf(type, (tag) => texts.get(tag));
 	const tag = type.tag === undefined ? undefined : texts.get(type.tag);
-	// Once the tag has its value, all the others that it could have are of no interest.
+	// Once the tag has a value, its other possible values are not shown.
 	const shown = members.map(
 		(member): Member =>
 			member.name === type.tag && tag !== undefined && type.variants.has(tag)
@@ -62,11 +62,11 @@ export function commandHelp(
 	if (members.length === 0) sections.push("It takes no arguments.");
 	if (type.isOpen)
 		sections.push(
-			"It takes the properties of the device besides; device-list-properties names them.",
+			"It also takes the properties of the device; device-list-properties lists them.",
 		);
 	if (type.tag !== undefined && !type.variants.has(tag ?? ""))
 		sections.push(
-			`What else it takes depends on ${type.tag}:\n  ${name} ${command} ${type.tag}=VALUE --help`,
+			`More arguments depend on ${type.tag}:\n  ${name} ${command} ${type.tag}=VALUE --help`,
 		);
 	const nested = members.find(({ type: memberType }) => hasMembers(memberType));
 	if (nested)
@@ -92,7 +92,7 @@ function table(members: readonly Member[], columns: number): string {
 		.join("\n");
 }
 
-/** Words in lines that begin at a column and end before another. */
+/** Wraps words into lines between two columns. */
 function wrapped(
 	words: readonly string[],
 	begin: number,

@@ -1,6 +1,6 @@
 /**
- * What is typed after `(QEMU)`: words, `name=value` pairs, and values whose kind nobody has
- * told. The syntax of QEMU's own qmp-shell; no digit of an integer is lost.
+ * The syntax of QEMU's own qmp-shell: words, `name=value` pairs, and values of unknown kind.
+ * Integers are exact.
  */
 import { UsageError } from "../errors.ts";
 import { isObject, type Json, type JsonObject, parseJson } from "../json.ts";
@@ -8,7 +8,7 @@ import { parseInteger, parsePythonLiteral } from "./pythonLiteral.ts";
 
 /** An argument as it was typed. */
 export interface Pair {
-	/** With a dot before each name of a nested member: `file.driver`. */
+	/** The names of nested members are joined with dots: `file.driver`. */
 	readonly key: string;
 	readonly text: string;
 }
@@ -16,14 +16,14 @@ export interface Pair {
 const closing: Readonly<Record<string, string>> = { "{": "}", "[": "]" };
 
 /**
- * Cuts a line where white space separates; quoted and bracketed text stays together, with its
- * quotes and brackets. A backslash takes the next sign as it is, within quotes alone.
+ * Splits a line at white space. Quoted and bracketed text stays together, with its quotes and
+ * brackets. Inside quotes, a backslash escapes the next character.
  *
- * @throws UsageError a quote or a bracket stays open
+ * @throws UsageError a quote or a bracket is not closed
  */
 export function splitWords(line: string): string[] {
 	const words: string[] = [];
-	/** What closes the brackets that are open, the innermost last. */
+	/** The closing brackets that are still missing, the innermost last. */
 	const open: string[] = [];
 	let word = "";
 	for (const [token] of line.matchAll(
@@ -47,10 +47,10 @@ export function splitWords(line: string): string[] {
 }
 
 /**
- * `name=value`; in front of it `--` may stand, as the qmp of 2012 had it, where a bare
- * `--name` is true.
+ * Reads `name=value`, or `--name=value` as QEMU's original qmp has it, where `--name` alone means
+ * true.
  *
- * @throws UsageError
+ * @throws UsageError the word is neither
  */
 export function readPair(word: string): Pair {
 	const hasDashes = word.startsWith("--");
@@ -63,8 +63,8 @@ export function readPair(word: string): Pair {
 }
 
 /**
- * A value of which nobody knows what it should be: an integer, a boolean, JSON or the same in
- * Python; any other text is a string.
+ * Guesses a value of unknown kind: an integer, a boolean, JSON, or a literal of Python. Any other
+ * text is a string.
  */
 export function readLiteral(text: string): Json {
 	const number = parseInteger(text);
@@ -73,12 +73,12 @@ export function readLiteral(text: string): Json {
 	return /^[[{"']/.test(text) ? (readDocument(text) ?? text) : text;
 }
 
-/** Into 64 bits, with a sign or without. */
+/** Whether it fits into 64 bits, signed or unsigned. */
 function fits(number: number | bigint): boolean {
 	return number >= -(2n ** 63n) && number < 2n ** 64n;
 }
 
-/** JSON, or the same in Python; undefined where it is neither. */
+/** Reads JSON, or a literal of Python; undefined if it is neither. */
 export function readDocument(text: string): Json | undefined {
 	for (const parse of [parseJson, parsePythonLiteral]) {
 		try {
@@ -90,7 +90,7 @@ export function readDocument(text: string): Json | undefined {
 	return undefined;
 }
 
-/** The text that a quoted string stands for; any other text as it is. */
+/** The content of a quoted string; any other text unchanged. */
 export function unquote(text: string): string {
 	if (!/^(["']).*\1$/s.test(text)) return text;
 	const value = readDocument(text);
@@ -98,7 +98,7 @@ export function unquote(text: string): string {
 }
 
 /**
- * Builds an object, nested where names have dots.
+ * Builds an object. Names with dots make nested objects.
  *
  * @throws UsageError a name is given twice, or with a value and with members
  */
@@ -129,7 +129,7 @@ interface Nested {
 	[name: string]: Json | Nested;
 }
 
-/** Those made here have no prototype, and those of a value have one. */
+/** Objects made here have no prototype; objects from a value have one. */
 function isNested(value: Json | Nested): value is Nested {
 	return isObject(value) && Object.getPrototypeOf(value) === null;
 }

@@ -8,7 +8,7 @@ import type { Execute } from "./request.ts";
 export interface LiveArgument {
 	readonly command: string;
 	readonly name: string;
-	/** As far as it is typed. */
+	/** The text typed so far. */
 	readonly text: string;
 	/** The other arguments, as typed. */
 	readonly others: ReadonlyMap<string, string>;
@@ -19,7 +19,7 @@ type Source = (
 	argument: LiveArgument,
 ) => Promise<readonly string[]>;
 
-/** By the names that QEMU gives arguments. */
+/** By QEMU's names of arguments. */
 const sources: Readonly<Record<string, Source>> = {
 	path: (execute, { text }) => pathsLike(execute, text),
 	"qom-path": (execute, { text }) => pathsLike(execute, text),
@@ -49,7 +49,7 @@ const sources: Readonly<Record<string, Source>> = {
 	chardev: async (execute) => textsOf(await execute("query-chardev"), "label"),
 };
 
-/** The values that an argument could have; none where QEMU does not tell. */
+/** The values that an argument could have; none if QEMU does not know them. */
 export async function liveNames(
 	execute: Execute,
 	argument: LiveArgument,
@@ -61,7 +61,7 @@ export async function liveNames(
 	return source(execute, argument).catch(() => []);
 }
 
-/** The objects beside the one that is being typed. */
+/** The objects in the same parent as the path that is being typed. */
 export async function pathsLike(
 	execute: Execute,
 	text: string,

@@ -1,11 +1,13 @@
 /**
- * Values as Python writes them, which people have typed into qmp-shell since 2012:
- * `{'a': True, 'b': [1, 0x10, None,],}`. JSON is nearly all in it, names of both are known.
+ * Literals of Python, which QEMU's own qmp-shell accepts: `{'a': True, 'b': [1, 0x10, None,],}`.
+ * The constants of JSON are accepted as well.
  */
 import type { Json } from "../json.ts";
 
 /**
- * @throws SyntaxError on anything else
+ * The value of a literal.
+ *
+ * @throws SyntaxError the text is not a literal
  */
 export function parsePythonLiteral(text: string): Json {
 	const reader = new LiteralReader(text);
@@ -16,7 +18,7 @@ export function parsePythonLiteral(text: string): Json {
 
 /**
  * An integer in decimal, `0x`, `0o` or `0b`, with `_` between digits; undefined for other
- * texts. A leading zero makes no number, in Python as in a PCI address.
+ * texts. Digits with a leading zero are no number in Python, and may be a PCI address.
  */
 export function parseInteger(text: string): number | bigint | undefined {
 	if (!integer.test(text)) return undefined;
@@ -38,16 +40,16 @@ const constants: ReadonlyMap<string, Json> = new Map<string, Json>([
 	["null", null],
 ]);
 
-/** Both languages' escapes of one letter. */
+/** Escapes of one character, in Python and JSON. */
 const escapes: Readonly<Record<string, string>> = {
 	...{ b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" },
 	...{ "/": "/", "\\": "\\", "'": "'", '"': '"' },
 };
 
-/** As deep as QEMU itself goes. */
+/** The same limit as in QEMU. */
 const maxDepth = 1024;
 
-/** Goes through a text once. */
+/** Reads a text from start to end. */
 class LiteralReader {
 	readonly #text: string;
 	#position = 0;
@@ -131,19 +133,19 @@ class LiteralReader {
 		return char;
 	}
 
-	/** Whether the next sign is this one, which it then passes. */
-	#take(sign: string): boolean {
+	/** Skips a character if it is the next one, and tells whether it was. */
+	#take(character: string): boolean {
 		this.#skip(/\s+/y);
-		if (this.#text[this.#position] !== sign) return false;
+		if (this.#text[this.#position] !== character) return false;
 		this.#position++;
 		return true;
 	}
 
-	#expect(sign: string): void {
-		if (!this.#take(sign)) throw this.#error();
+	#expect(character: string): void {
+		if (!this.#take(character)) throw this.#error();
 	}
 
-	/** Passes what fits, here and now; returns it. */
+	/** Skips and returns the text that matches here. */
 	#skip(form: RegExp): string {
 		form.lastIndex = this.#position;
 		const [found = ""] = form.exec(this.#text) ?? [];
@@ -156,7 +158,7 @@ class LiteralReader {
 		return new SyntaxError(
 			rest
 				? `neither JSON nor Python at '${rest}'`
-				: "neither JSON nor Python: it is not complete",
+				: "neither JSON nor Python: it is incomplete",
 		);
 	}
 }

@@ -1,6 +1,6 @@
 /**
- * A QMP command as a user has written it, and how it gets to QEMU: typed by the schema, and
- * once more with another kind of value where QEMU asks for one.
+ * A QMP command as a user writes it, and how it is executed: QEMU's schema gives its arguments
+ * their kinds, and if QEMU then expects another kind, the command is sent again with that.
  */
 import { CommandError, UsageError } from "../errors.ts";
 import { isObject, type Json, type JsonObject, parseJson } from "../json.ts";
@@ -9,13 +9,13 @@ import type { QmpSchema } from "./schema.ts";
 
 export type QmpRequest =
 	| { readonly command: string; readonly pairs: readonly Pair[] }
-	/** In JSON, and sent as it is. */
+	/** Given in JSON, and sent unchanged. */
 	| { readonly command: string; readonly args: JsonObject | undefined };
 
 /** Executes one command. Whatever it throws is passed on. */
 export type Execute = (command: string, args?: JsonObject) => Promise<Json>;
 
-/** Asks for the schema; undefined where QEMU has none to give. */
+/** Returns the schema of QEMU; undefined if QEMU has none. */
 export type SchemaSource = () => Promise<QmpSchema | undefined>;
 
 /**
@@ -40,7 +40,7 @@ export function requestOf([
 ]: readonly string[]): QmpRequest {
 	if (!/^\w[\w.-]*$/.test(command))
 		throw new UsageError(
-			`'${command}' is no command; write COMMAND NAME=VALUE...`,
+			`'${command}' is not a command; write COMMAND NAME=VALUE...`,
 		);
 	const [document = ""] = words;
 	const args =
@@ -69,17 +69,16 @@ function readJsonRequest(text: string): QmpRequest {
 	const { execute, arguments: args } = isObject(message) ? message : {};
 	if (typeof execute !== "string" || (args !== undefined && !isObject(args)))
 		throw new UsageError(
-			'a command in JSON has to be {"execute": NAME, "arguments": {...}}',
+			'a command in JSON must be {"execute": NAME, "arguments": {...}}',
 		);
 	return { command: execute, args };
 }
 
 /**
- * Executes a request. The schema is asked for where there are arguments to type, or a mistake
- * to explain.
+ * Executes a request. The schema is used if there are arguments, or if a mistake is to be explained.
  *
- * @throws UsageError an unknown command or argument, or one that is missing, with QEMU's refusal
- * as its cause if QEMU was asked; whatever `execute` throws
+ * @throws UsageError an unknown command, or an unknown or missing argument; its cause is the
+ * refusal of QEMU, if QEMU was asked; whatever `execute` throws
  */
 export async function executeRequest(
 	request: QmpRequest,
@@ -93,7 +92,7 @@ export async function executeRequest(
 			? executeTyped(command, pairs, schemaOf, execute)
 			: execute(command));
 	} catch (error) {
-		// It has not been executed: there is another name for it, or an argument to name.
+		// It was not executed. The schema may know another name, or which argument is missing.
 		const isMistake =
 			error instanceof CommandError &&
 			(error.class === "CommandNotFound" ||
@@ -103,7 +102,7 @@ export async function executeRequest(
 		try {
 			const { commandNamed } = await import("./typedArguments.ts");
 			const name = commandNamed(schema, command);
-			// QEMU knows it, and does not take it now.
+			// The command exists, but QEMU does not accept it now.
 			if (name === command && error.class === "CommandNotFound") throw error;
 			return await executeTyped(name, pairs, schemaOf, execute);
 		} catch (explanation) {
@@ -123,7 +122,7 @@ async function executeTyped(
 	const { guessedArguments, typedArguments } = await import(
 		"./typedArguments.ts"
 	);
-	// A command that the schema does not have is for QEMU to refuse.
+	// If the schema does not have the command, QEMU will refuse it.
 	const type = (await schemaOf())?.argumentsOf(command);
 	const { args, guesses } = about(command, () =>
 		type ? typedArguments(type, pairs) : guessedArguments(pairs),
@@ -137,8 +136,8 @@ async function executeTyped(
 }
 
 /**
- * Sends a command, and sends it again each time QEMU refuses the kind of one guessed argument
- * and its text can be of the kind that QEMU expects. Such a refusal has changed nothing.
+ * Executes a command. If QEMU refuses the kind of a guessed argument, and its text can be read as
+ * the kind that QEMU expects, the command is executed again. Such a refusal has changed nothing.
  */
 async function executeCorrecting(
 	command: string,
@@ -164,7 +163,7 @@ async function executeCorrecting(
 	}
 }
 
-/** The argument that QEMU has refused the kind of, as the kind that it expects. */
+/** The argument whose kind QEMU refused, with its value in the kind that QEMU expects. */
 async function correction(
 	error: CommandError,
 	guesses: ReadonlyMap<string, string>,
@@ -178,7 +177,7 @@ async function correction(
 	const { expected } = refusalOf(error, "");
 	if (expected === undefined) return undefined;
 	const named = /'([^']*)'/.exec(error.desc)?.[1] ?? "";
-	// qom-set names the property, and means the value.
+	// The refusal of qom-set names the property instead of the argument.
 	const key = guesses.has(named)
 		? named
 		: guesses.size === 1
@@ -205,7 +204,7 @@ function replaced(
 	};
 }
 
-/** Whether a command, in JSON or as typed, deals with what must not be logged or kept. */
+/** Whether a command, in JSON or as typed, may hold a secret, which must not be logged or kept. */
 export function holdsSecret(text: string): boolean {
 	return /secret|passw|property"?[:=]"?data\b/i.test(text);
 }

@@ -1,7 +1,7 @@
 /**
- * What a QEMU says about its own protocol: commands with their arguments, and events. It comes
- * from `query-qmp-schema` (qapi/introspect.json), where types go by numbers; here they are
- * looked up when somebody gets to them, for they contain one another.
+ * The schema of a QEMU: its commands with their arguments, and its events. It is the reply of
+ * `query-qmp-schema` (qapi/introspect.json), where types have numbers as names. Types can contain
+ * one another, so they are looked up only when they are used.
  */
 import { ProtocolError } from "../errors.ts";
 import { isObject, type Json, type JsonObject } from "../json.ts";
@@ -30,15 +30,15 @@ export interface ArrayType {
 export interface ObjectType {
 	readonly kind: "object";
 	readonly members: readonly Member[];
-	/** The member whose value decides which variant's members there are besides. */
+	/** The member whose value selects a variant, which adds members. */
 	readonly tag: string | undefined;
 	/** By the value of the tag. */
 	readonly variants: ReadonlyMap<string, Lazy<ObjectType>>;
-	/** Whether it takes members that are not in the schema. */
+	/** Whether it accepts members that are not in the schema. */
 	readonly isOpen: boolean;
 }
 
-/** One of several types, told apart by the JSON kind of the value. */
+/** One of several types. The JSON kind of the value tells which. */
 export interface AlternateType {
 	readonly kind: "alternate";
 	readonly alternatives: readonly SchemaType[];
@@ -54,7 +54,7 @@ export interface QmpSchema {
 	/** In QEMU's order. */
 	readonly commandNames: readonly string[];
 	readonly eventNames: readonly string[];
-	/** What a command takes; undefined for a command that there is not. */
+	/** The arguments of a command; undefined if there is no such command. */
 	argumentsOf(command: string): ObjectType | undefined;
 }
 
@@ -63,10 +63,10 @@ type Lazy<Value> = () => Value;
 /**
  * Reads the reply of `query-qmp-schema`.
  *
- * @throws ProtocolError it is none
+ * @throws ProtocolError the reply is not a schema
  */
 export function readSchema(reply: Json): QmpSchema {
-	if (!Array.isArray(reply)) throw notSchema("no array");
+	if (!Array.isArray(reply)) throw notSchema("it is not an array");
 	const entities = reply.filter(isObject);
 	const named = (metaType: string) =>
 		new Map(
@@ -89,7 +89,7 @@ export function readSchema(reply: Json): QmpSchema {
 }
 
 /**
- * The schema has the arguments of these commands alone that all devices share, without a word
+ * For these commands the schema lists only the arguments that all devices share, and does not say
  * that there are more.
  */
 function takesAnything(command: string, { tag }: ObjectType): boolean {
@@ -98,7 +98,7 @@ function takesAnything(command: string, { tag }: ObjectType): boolean {
 	);
 }
 
-/** Types by the names that the reply gives them. */
+/** Types by their names in the reply. */
 class TypeTable {
 	readonly #entities: ReadonlyMap<string, JsonObject>;
 	readonly #types = new Map<string, SchemaType>();
@@ -113,10 +113,11 @@ class TypeTable {
 		);
 	}
 
-	/** @throws ProtocolError there is no such type, or it is something else */
+	/** @throws ProtocolError there is no such type, or it is not an object */
 	object(name: string): ObjectType {
 		const type = this.#type(name);
-		if (type.kind !== "object") throw notSchema(`type ${name} is no object`);
+		if (type.kind !== "object")
+			throw notSchema(`type ${name} is not an object`);
 		return type;
 	}
 
@@ -184,9 +185,9 @@ class TypeTable {
 }
 
 /**
- * The members of an object, those of the variant included that a tag's value selects.
+ * The members of an object, including those of the variant that the value of the tag selects.
  *
- * @param tagValue the value of a tag, as far as it is known
+ * @param tagValue the value of a tag, if it is known
  */
 export function membersOf(
 	{ members, tag, variants }: ObjectType,
@@ -198,8 +199,7 @@ export function membersOf(
 }
 
 /**
- * The member of that name. `_` stands for `-`, as in the flags of the qmp of 2012, where no
- * member has the very name.
+ * The member of that name. If there is none, `_` also stands for `-`, as in QEMU's original qmp.
  */
 export function memberNamed(
 	members: readonly Member[],

@@ -1,4 +1,4 @@
-/** What the schema says of `transaction`, whose actions are commands of their own. */
+/** The actions of the command `transaction`, which have arguments as commands have. */
 import { membersOf, type ObjectType, type QmpSchema } from "./schema.ts";
 
 /** The arguments of each action, by its type. */

@@ -1,4 +1,4 @@
-/** The arguments of a QMP command from what a user has typed: as the schema wants them, else guessed. */
+/** Typed arguments as values: in the kinds of the schema, or guessed if there is no schema. */
 import { UsageError } from "../errors.ts";
 import { isObject, type Json, type JsonObject } from "../json.ts";
 import { didYouMean } from "../nearest.ts";
@@ -15,12 +15,14 @@ import { listed, type OnGuess, placeholder, readText } from "./typedText.ts";
 
 export interface TypedArguments {
 	readonly args: JsonObject;
-	/** Key -> text, of those whose kind nothing tells. */
+	/** The typed text of arguments whose kind had to be guessed, by key. */
 	readonly guesses: ReadonlyMap<string, string>;
 }
 
 /**
- * @throws UsageError an unknown or a missing argument, or a text that is no value of its type
+ * The arguments in the kinds of the schema.
+ *
+ * @throws UsageError an argument is unknown or missing, or a text is no value of its type
  */
 export function typedArguments(
 	type: ObjectType,
@@ -34,7 +36,7 @@ export function typedArguments(
 	return { args, guesses };
 }
 
-/** The same where there is no schema. */
+/** The arguments, all of them guessed. */
 export function guessedArguments(pairs: readonly Pair[]): TypedArguments {
 	return {
 		args: nest(pairs.map(({ key, text }) => [key, readLiteral(text)])),
@@ -43,9 +45,9 @@ export function guessedArguments(pairs: readonly Pair[]): TypedArguments {
 }
 
 /**
- * The command that a name means, which may be written with `_` for `-`.
+ * The command of that name, which may be written with `_` for `-`.
  *
- * @throws UsageError there is none
+ * @throws UsageError there is no such command
  */
 export function commandNamed(schema: QmpSchema, name: string): string {
 	const { commandNames } = schema;
@@ -55,7 +57,7 @@ export function commandNamed(schema: QmpSchema, name: string): string {
 		: commandNames.find((known) => known.replaceAll("_", "-") === asHyphens);
 	if (command !== undefined) return command;
 	throw new UsageError(
-		`unknown command '${name}'; ${didYouMean(name, commandNames) ?? "query-commands names all"}`,
+		`unknown command '${name}'; ${didYouMean(name, commandNames) ?? "query-commands lists them"}`,
 	);
 }
 
@@ -68,7 +70,7 @@ function readObject(
 ): JsonObject {
 	const members = membersOf(type, (tag) => textOf(texts, tag));
 	const values = new Map<string, Json>();
-	// What is wrong with the tag makes the rest look wrong, too: it comes first.
+	// The tag comes first: if it is wrong, the other members look wrong as well.
 	const isTag = (given: string) =>
 		type.tag !== undefined && memberNamed(members, given)?.name === type.tag;
 	const entries = Object.entries(texts).sort(
@@ -101,7 +103,7 @@ function textOf(texts: JsonObject, name: string): string | undefined {
 	return typeof text === "string" ? unquote(text) : undefined;
 }
 
-/** @param text what was typed; an object of texts where members were typed one by one */
+/** @param text the typed text, or an object of texts if members were typed one by one */
 function read(
 	text: Json,
 	type: SchemaType,

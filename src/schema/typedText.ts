@@ -1,4 +1,4 @@
-/** One text that a user has typed, as the value that its type in the schema wants. */
+/** A typed text as a value of a type in the schema. */
 import { UsageError, ValueError } from "../errors.ts";
 import { isObject, type Json } from "../json.ts";
 import { didYouMean } from "../nearest.ts";
@@ -6,12 +6,14 @@ import { parseValue, type ValueKind } from "../qom/codec.ts";
 import { readDocument, readLiteral, unquote } from "./literal.ts";
 import { describeType, type EnumType, type SchemaType } from "./schema.ts";
 
-/** Told of a text whose kind nothing tells. */
+/** Called for a text whose kind has to be guessed. */
 export type OnGuess = (key: string, text: string) => void;
 
 /**
- * @param key of the argument, for what is said of it
- * @throws UsageError it is no value of this type
+ * The value of a text.
+ *
+ * @param key of the argument, for messages
+ * @throws UsageError the text is no value of this type
  */
 export function readText(
 	text: string,
@@ -60,9 +62,9 @@ function readScalar(
 }
 
 /**
- * The value of that kind that a text stands for; undefined where it stands for none.
+ * The value of a text in a given kind; undefined if it has no such value.
  *
- * @throws UsageError it does not fit into 64 bits, or is negative where nothing may be
+ * @throws UsageError it does not fit into 64 bits, or is negative for an unsigned type
  */
 export function scalarOf(
 	text: string,
@@ -111,7 +113,7 @@ function readArray(
 	);
 }
 
-/** From what a few texts can be to what all can be. */
+/** Kinds that few texts can have come first. */
 const alternativesByPrecision: readonly SchemaType["kind"][] = [
 	...(["null", "enum", "integer", "number", "boolean", "object"] as const),
 	...(["array", "any", "string"] as const),
@@ -149,13 +151,13 @@ function wrongKind(key: string, text: string, type: SchemaType): UsageError {
 
 const mostListed = 12;
 
-/** A few of the names, for a message. */
+/** The first names, for a message. */
 export function listed(names: readonly string[]): string {
 	const more = names.length > mostListed ? ", ..." : "";
 	return `${names.slice(0, mostListed).join(", ")}${more}`;
 }
 
-/** The value of an argument in a line of usage. */
+/** What stands for the value of an argument in the usage. */
 export function placeholder(type: SchemaType): string {
 	switch (type.kind) {
 		case "enum":

@@ -196,7 +196,7 @@ describe.skipIf(lacksQemu)("commands on a machine", () => {
 			[
 				"qmp nosuchcommand",
 				2,
-				"unknown command 'nosuchcommand'; query-commands names all",
+				"unknown command 'nosuchcommand'; query-commands lists them",
 			],
 			[
 				"qmp qom-gte path=/",
@@ -239,17 +239,17 @@ describe.skipIf(lacksQemu)("commands on a machine", () => {
 			[
 				"echo '{\"execute\":' | qmp",
 				2,
-				"the last command in JSON is not complete",
+				"the last command in JSON is incomplete",
 			],
 			[
 				"echo '{} x' | qmp",
 				2,
-				/^qmp: '\{\} x': after a command in JSON comes something else$/,
+				/^qmp: '\{\} x': unexpected text after a command in JSON$/,
 			],
 			[
 				"qmp '{\"exec\": 1}'",
 				2,
-				'a command in JSON has to be {"execute": NAME, "arguments": {...}}',
+				'a command in JSON must be {"execute": NAME, "arguments": {...}}',
 			],
 			[
 				"qmp qom-get path=/nosuch property=x",
@@ -344,13 +344,13 @@ describe.skipIf(lacksQemu)("commands on a machine", () => {
 
 		it("shows what goes with a tag once it has its value", async () => {
 			const { stdout } = await sh("qmp object-add --help");
-			expect(stdout).toMatch(/qom-type {2}.*\biothread\b.*What else/s);
+			expect(stdout).toMatch(/qom-type {2}.*\biothread\b.*More arguments/s);
 			expect(stdout).toContain("qmp object-add qom-type=VALUE --help");
 			expect(stdout).not.toContain("poll-max-ns");
 			const iothread = (await sh("qmp object-add qom-type=iothread --help"))
 				.stdout;
 			expect(iothread).toMatch(/^ {2}poll-max-ns +integer$/m);
-			expect(iothread).not.toMatch(/What else|memory-backend/);
+			expect(iothread).not.toMatch(/More arguments|memory-backend/);
 		});
 
 		it("names the nearest command", async () => {
@@ -390,7 +390,7 @@ E`);
 			);
 			expect([status, stderr]).toEqual([
 				1,
-				`qmp-shell: unknown command 'nosuch'; query-commands names all
+				`qmp-shell: unknown command 'nosuch'; query-commands lists them
 qmp-shell: unknown command 'qom-lst'; did you mean 'qom-list'?
 qmp-shell: qom-get: unknown argument 'pth'; did you mean 'path'?
 qmp-shell: a quote (') is not closed
@@ -450,7 +450,7 @@ E`);
 			expect(stderr.split("\n").slice(0, 3)).toEqual([
 				"qmp-shell: 'abort' is not an argument; write NAME=VALUE",
 				expect.stringMatching(/: unknown argument 'zzzz'; there are /),
-				"qmp-shell: ')' is no command; write COMMAND NAME=VALUE...",
+				"qmp-shell: ')' is not a command; write COMMAND NAME=VALUE...",
 			]);
 			const nodes = await other.execute("query-named-block-nodes");
 			const { "dirty-bitmaps": bitmaps } = nodes.find(
@@ -506,7 +506,7 @@ E`);
 			expect(stdout).toMatch(/^\d+\.\d+\.\d+.*\n[^\r]*\* CPU #1:[^\r]*\n/);
 			expect(stdout).toMatch(/GenericError: .*'cpu-index'.*\n$/);
 			expect(stderr).toBe(
-				"qmp-shell: CPU 1\nqmp-shell: cpu takes the number of a CPU\nqmp-shell: 2 of 5 lines were refused\n",
+				"qmp-shell: CPU 1\nqmp-shell: cpu needs the number of a CPU\nqmp-shell: 2 of 5 lines were refused\n",
 			);
 			expect(status).toBe(1);
 		});

@@ -184,7 +184,7 @@ describe.skipIf(lacksQemu)("qmp-shell on a terminal", () => {
 		terminal.type(`transaction(${keys.enter}`);
 		await terminal.shows("TRANS> ");
 		terminal.type(keys.ctrlC);
-		await terminal.shows("The transaction is given up.");
+		await terminal.shows("The transaction was discarded.");
 		await terminal.shows(prompt);
 	});
 
@@ -253,7 +253,7 @@ describe.skipIf(lacksQemu)("qmp-shell on a terminal", () => {
 		vm.process.kill("SIGKILL");
 		await terminal.shows("connecting again");
 		terminal.type(`query-name${keys.enter}`);
-		await terminal.shows("query-name: not sent, for QEMU is not there");
+		await terminal.shows("query-name: not sent, because QEMU is not connected");
 		await terminal.shows(prompt);
 		await vm.stop();
 		await boot();

@@ -85,10 +85,10 @@ describe("a schema", () => {
 	});
 
 	it.each<[string, Json]>([
-		["no array", {}],
+		["not an array", {}],
 		["no type 9", [{ name: "x", "meta-type": "command", "arg-type": "9" }]],
 		[
-			"type str is no object",
+			"type str is not an object",
 			[
 				{ name: "x", "meta-type": "command", "arg-type": "str" },
 				{ name: "str", "meta-type": "builtin", "json-type": "string" },

@@ -153,7 +153,7 @@ describe("the name of a command", () => {
 			"unknown command 'qom-gte'; did you mean 'qom-get'?",
 		);
 		expect(() => commandNamed(schema, "frobnicate")).toThrow(
-			"unknown command 'frobnicate'; query-commands names all",
+			"unknown command 'frobnicate'; query-commands lists them",
 		);
 	});
 });

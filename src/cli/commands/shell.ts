@@ -49,7 +49,7 @@ export const command: CommandDefinition<ShellFlags> = {
 		const monitor = socket ?? monitorOf(flags);
 		const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
 		return isTerminal && !flags.command
-			? talk(monitor, flags)
+			? runOnTerminal(monitor, flags)
 			: runBatch(monitor, flags);
 	},
 };
@@ -105,7 +105,10 @@ async function linesOfStdin(): Promise<AsyncIterable<string>> {
 	return readCommands(process.stdin);
 }
 
-async function talk(monitor: string, flags: ShellFlags): Promise<void> {
+async function runOnTerminal(
+	monitor: string,
+	flags: ShellFlags,
+): Promise<void> {
 	const [{ openHistory }, { runTerminal, TerminalOutput }] = await Promise.all([
 		import("../shell/history.ts"),
 		import("../shell/terminal.ts"),

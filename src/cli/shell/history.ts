@@ -1,4 +1,4 @@
-/** The lines of earlier sessions, in the file that qmp-shell has always kept them in. */
+/** The lines of earlier sessions, in the same file as that of QEMU's own qmp-shell. */
 import {
 	appendFileSync,
 	chmodSync,
@@ -8,33 +8,34 @@ import {
 import { holdsSecret } from "../../schema/request.ts";
 
 const mostLines = 1000;
-/** It holds what somebody has done to machines. */
+/** Only for its owner: the lines show what was done to machines. */
 const mode = 0o600;
 
 export interface History {
 	/** Oldest first. */
 	readonly lines: readonly string[];
-	/** Keeps a line for later sessions, unless it holds a secret. */
+	/** Keeps a line for later sessions, unless it may hold a secret. */
 	add(line: string): void;
 }
 
 /**
- * Reads a history. One that cannot be read is empty, and one that cannot be written is not kept.
+ * Reads a history. If the file cannot be read, the history is empty; if it cannot be written,
+ * nothing is kept.
  *
- * @param path created when the first line is kept, for nobody else to read
+ * @param path created with the first line, readable only by its owner
  */
 export function openHistory(path: string): History {
 	const lines = readLines(path);
 	if (lines.length > mostLines)
 		quietly(() => writeFileSync(path, text(lines.slice(-mostLines)), { mode }));
-	quietly(() => chmodSync(path, mode)); // Python's may be readable for all
+	quietly(() => chmodSync(path, mode)); // the file of QEMU's own shell may be readable by all
 	let last = lines.at(-1);
 	return {
 		lines: lines.slice(-mostLines),
 		add(line) {
 			if (line.trim() === "" || line === last || holdsSecret(line)) return;
 			last = line;
-			// Appended, so that two shells do not lose each other's lines.
+			// Appending keeps the lines of another shell that runs now.
 			quietly(() => appendFileSync(path, text([line]), { mode }));
 		},
 	};
@@ -46,7 +47,7 @@ function readLines(path: string): string[] {
 			.split("\n")
 			.filter((line) => line !== "" && !line.startsWith("_HiStOrY_V2_"));
 	} catch {
-		return []; // there is none yet, or it is not ours to read
+		return []; // it does not exist yet, or belongs to somebody else
 	}
 }
 
@@ -54,7 +55,7 @@ function text(lines: readonly string[]): string {
 	return lines.map((line) => `${line}\n`).join("");
 }
 
-/** A history is no reason to fail. */
+/** A failure to keep the history is ignored. */
 function quietly(act: () => void): void {
 	try {
 		act();

@@ -3,10 +3,14 @@ import type { Completion } from "../../schema/completion.ts";
 import { children, pathsLike } from "../../schema/liveNames.ts";
 import type { ShellSession } from "./shellSession.ts";
 
-/** What of a session is used here. */
+/** The part of a session that is used here. */
 type Asked = Pick<ShellSession, "execute">;
 
-/** @param line as far as the cursor */
+/**
+ * What can follow the text before the cursor.
+ *
+ * @param line the line up to the cursor
+ */
 export async function completeHmp(
 	session: Asked,
 	line: string,

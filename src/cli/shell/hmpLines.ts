@@ -1,4 +1,4 @@
-/** The human monitor's language, passed on as it is typed. */
+/** Lines for the human monitor, which are sent unchanged. */
 import { CommandError, UsageError } from "../../errors.ts";
 import { formatJson, type Json } from "../../json.ts";
 import type { Completion } from "../../schema/completion.ts";
@@ -16,7 +16,7 @@ export class HmpLines implements ShellLines {
 	readonly #session: ShellSession;
 	readonly #output: ShellOutput;
 	readonly #options: PrintOptions;
-	/** QEMU's own choice until the user has made one: not every machine has a CPU. */
+	/** Undefined until the user selects one, because not every machine has a CPU. */
 	#cpuIndex: number | undefined;
 
 	constructor(
@@ -55,10 +55,10 @@ export class HmpLines implements ShellLines {
 		return completeHmp(this.#session, line);
 	}
 
-	/** QMP forgets what HMP's own `cpu` has selected; so each command names it. */
+	/** QMP does not keep what `cpu` selects, so each command names the CPU. */
 	async #selectCpu(argument: string | undefined): Promise<void> {
 		if (argument === undefined || !/^\d{1,6}$/.test(argument))
-			throw new UsageError("cpu takes the number of a CPU");
+			throw new UsageError("cpu needs the number of a CPU");
 		const index = Number(argument);
 		await this.#ask("info version", index);
 		this.#cpuIndex = index;

@@ -1,36 +1,40 @@
-/** What the two languages of the shell have in common: QMP, and the human monitor's. */
+/** What the two languages of the shell, QMP and the human monitor's, have in common. */
 import type { Completion } from "../../schema/completion.ts";
 
-/** What has come of a line: `leave` ends the shell. */
+/** The result of a line: `leave` ends the shell. */
 export type Outcome = "done" | "refused" | "leave";
 
 export interface ShellLines {
-	/** Before each line. */
+	/** Shown before each line. */
 	readonly prompt: string;
 	/**
-	 * Executes one line and prints what comes of it.
+	 * Executes one line and prints its result.
 	 *
-	 * @throws UsageError the line is wrong; DisconnectedError QEMU is not there
+	 * @throws UsageError the line is wrong; DisconnectedError QEMU is not connected
 	 */
 	run(line: string): Promise<Outcome>;
-	/** Gives up what earlier lines have begun; tells whether there was something. */
+	/** Discards what earlier lines have begun, and tells whether there was something. */
 	abandon(): boolean;
-	/** @param line as far as the cursor */
+	/**
+	 * What can follow the text before the cursor.
+	 *
+	 * @param line the line up to the cursor
+	 */
 	complete(line: string): Promise<Completion>;
 }
 
 /** Where the shell prints. Each text ends without a newline. */
 export interface ShellOutput {
-	/** Data. */
+	/** A reply or an event. */
 	print(text: string): void;
-	/** Data too, but nothing to be glad of. */
+	/** An error reply. */
 	printError(text: string): void;
-	/** Talk. */
+	/** A message of the shell itself. */
 	say(text: string): void;
 }
 
 export interface PrintOptions {
-	/** Shows what is sent, too. */
+	/** Also shows what is sent. */
 	readonly isVerbose: boolean;
 	/** Indents JSON. */
 	readonly isPretty: boolean;

@@ -1,12 +1,12 @@
-/** JSON in the form of Python's `json.dumps`, which is what scripts around qmp-shell expect. */
+/** JSON in the form of Python's `json.dumps`, which scripts around qmp-shell expect. */
 import { isObject, type Json } from "../../json.ts";
 
 export interface PythonJsonOptions {
-	/** On many lines, indented by four, with sorted keys. */
+	/** One line for each member, indented by four, with sorted keys. */
 	readonly isPretty?: boolean;
 }
 
-/** One space after commas and colons; every sign beyond ASCII as `\uXXXX`. */
+/** JSON with a space after commas and colons, and every character beyond ASCII as `\uXXXX`. */
 export function pythonJson(
 	value: Json,
 	{ isPretty = false }: PythonJsonOptions = {},

@@ -23,7 +23,7 @@ export class QmpLines implements ShellLines {
 	readonly #session: ShellSession;
 	readonly #output: ShellOutput;
 	readonly #options: PrintOptions;
-	/** Of the transaction that is being put together. */
+	/** The actions of a transaction that is not complete; undefined outside of one. */
 	#actions: JsonObject[] | undefined;
 
 	constructor(
@@ -62,7 +62,7 @@ export class QmpLines implements ShellLines {
 		return completeQmp(this.#session, line, this.#actions !== undefined);
 	}
 
-	/** A transaction is not begun by a line that has something wrong in it. */
+	/** A line with a mistake does not begin a transaction. */
 	async #begin(words: readonly string[]): Promise<Outcome> {
 		const actions: JsonObject[] = [];
 		this.#actions = actions;
@@ -74,7 +74,7 @@ export class QmpLines implements ShellLines {
 		}
 	}
 
-	/** Takes one action, or the `)` after the last one. */
+	/** Adds one action, or ends with `)`. */
 	async #transact(
 		actions: JsonObject[],
 		words: readonly string[],

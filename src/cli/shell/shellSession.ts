@@ -1,4 +1,4 @@
-/** The shell's machine: it waits for a QEMU that is on its way back, and has the schema at hand. */
+/** The machine of the shell. It waits for a QEMU that comes back, and keeps the schema. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { DisconnectedError, type QomfsError } from "../../errors.ts";
 import { formatJson, type Json, type JsonObject } from "../../json.ts";
@@ -12,7 +12,7 @@ import type { QmpSchema } from "../../schema/schema.ts";
 
 export interface ShellSessionOptions {
 	readonly negotiate: boolean;
-	/** Whether to connect again when QEMU has gone. */
+	/** Whether to connect again when QEMU is gone. */
 	readonly reconnects: boolean;
 	readonly onTraffic?: OnTraffic;
 }
@@ -24,11 +24,11 @@ export interface ShellListener {
 	onEvent(event: QmpEvent): void;
 }
 
-/** Somebody sits there and waits: longer than this is no back-off, it is a hang. */
+/** A longer back-off would look like a hang to the user who waits. */
 const longestDelayMs = 2000;
-/** A command waits a little for a QEMU that is on its way back. */
+/** How long a command waits for QEMU to come back. */
 const waitForReturnMs = 3000;
-/** What takes long, takes long; Ctrl-C stops waiting. As long as a timer can be. */
+/** The longest time of a timer: a command may take any time, and Ctrl-C stops waiting. */
 const patienceMs = 2 ** 31 - 1;
 
 export class ShellSession {
@@ -37,7 +37,7 @@ export class ShellSession {
 	#schema: Promise<QmpSchema | undefined> | undefined;
 	/** What waits for QEMU to be there, or no longer. */
 	#onChange: (() => void)[] = [];
-	/** Set once the user has told QEMU to quit, so that its end is no loss. */
+	/** Whether the user has told QEMU to quit, so that its end is expected. */
 	#quits = false;
 
 	/**
@@ -84,9 +84,9 @@ export class ShellSession {
 	}
 
 	/**
-	 * Sends one command; while QEMU is away, once it is back.
+	 * Executes one command. If QEMU is away, it waits a little for its return.
 	 *
-	 * @throws CommandError QEMU refuses; DisconnectedError QEMU has gone, or stays away
+	 * @throws CommandError QEMU refuses; DisconnectedError QEMU is gone
 	 */
 	async execute(command: string, args?: JsonObject): Promise<Json> {
 		if (!this.#machine.isConnected) await this.#returned(command);
@@ -94,7 +94,7 @@ export class ShellSession {
 		return this.#machine.execute(command, args, { secret });
 	}
 
-	/** QEMU's schema, fetched once per session; undefined where it has none to give now. */
+	/** QEMU's schema, fetched once per session; undefined if QEMU does not give it now. */
 	schema(): Promise<QmpSchema | undefined> {
 		this.#schema ??= this.#fetchSchema();
 		return this.#schema;
@@ -113,7 +113,7 @@ export class ShellSession {
 		}
 	}
 
-	/** The session will end, because the user has said so. */
+	/** Waits for the end of QEMU, which the user has asked for. */
 	async awaitEnd(): Promise<void> {
 		this.#quits = true;
 		if (this.#machine.isConnected)
@@ -129,7 +129,7 @@ export class ShellSession {
 			await Promise.race([this.#change(), aWhile()]);
 		if (!this.#machine.isConnected)
 			throw new DisconnectedError(
-				`${command}: not sent, for QEMU is not there: ${this.#machine.reason.message}`,
+				`${command}: not sent, because QEMU is not connected: ${this.#machine.reason.message}`,
 			);
 	}
 
@@ -142,7 +142,7 @@ export class ShellSession {
 	}
 }
 
-/** Keeps no process alive by itself. */
+/** Does not keep the process alive. */
 function aWhile(): Promise<void> {
 	return sleep(waitForReturnMs, undefined, { ref: false });
 }

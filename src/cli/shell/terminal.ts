@@ -1,4 +1,4 @@
-/** The shell on a terminal: a line that can be edited, and what QEMU says above it. */
+/** The shell on a terminal: a line to edit, and replies and events above it. */
 import {
 	clearScreenDown,
 	createInterface,
@@ -12,12 +12,12 @@ import { errorLine, onLines, onOneLine } from "../text.ts";
 import type { History } from "./history.ts";
 import type { ShellLines, ShellOutput } from "./lines.ts";
 
-/** For TAB, should QEMU not answer. */
+/** How long TAB waits for QEMU. */
 const completionMs = 2000;
 
 const endingSignals = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
 
-/** Prints above the line that is being typed, and leaves that as it is. */
+/** Prints above the line that is being typed, and keeps that line. */
 export class TerminalOutput implements ShellOutput {
 	/** Set while a line is being typed. */
 	editor: Interface | undefined;
@@ -30,7 +30,7 @@ export class TerminalOutput implements ShellOutput {
 		this.#write(styled("red", text));
 	}
 
-	/** Of QEMU's own accord. */
+	/** Prints an event. */
 	printEvent(text: string): void {
 		this.#write(styled("dim", text));
 	}
@@ -49,14 +49,14 @@ export class TerminalOutput implements ShellOutput {
 		moveCursor(stdout, 0, -rows);
 		cursorTo(stdout, 0);
 		clearScreenDown(stdout);
-		// The editor goes up again by as many rows as its line had down to the cursor.
+		// prompt() moves up again by the number of rows above the cursor.
 		stdout.write(`${text}\n${"\n".repeat(rows)}`);
 		this.editor.prompt(true);
 	}
 }
 
 /**
- * Reads and runs lines until the user leaves, by a word, Ctrl-D or a signal.
+ * Reads and runs lines until the user leaves with a command, Ctrl-D or a signal.
  */
 export async function runTerminal(
 	lines: ShellLines,
@@ -74,7 +74,7 @@ export async function runTerminal(
 			line: string,
 			give: (error: null, completion: [string[], string]) => void,
 		) => {
-			// The editor takes no key until it has its answer, not even Ctrl-C.
+			// Until it has an answer, the editor accepts no key, not even Ctrl-C.
 			Promise.race([
 				lines.complete(line),
 				sleep(completionMs, [[], line] as const, { ref: false }),
@@ -87,7 +87,7 @@ export async function runTerminal(
 	});
 	const waiting: string[] = [];
 	let isClosed = false;
-	/** Ends waiting for the command that is under way. */
+	/** Stops waiting for the command that runs now. */
 	let stopWaiting: (() => void) | undefined;
 
 	const prompt = () => {
@@ -132,7 +132,7 @@ export async function runTerminal(
 			editor.write(null, { ctrl: true, name: "e" });
 			editor.write(null, { ctrl: true, name: "u" });
 		} else if (lines.abandon()) {
-			output.say("The transaction is given up.");
+			output.say("The transaction was discarded.");
 			prompt();
 		} else output.say("Ctrl-D or 'exit' leaves the shell.");
 	});
@@ -155,7 +155,7 @@ export async function runTerminal(
 	for (const signal of endingSignals) process.off(signal, end);
 }
 
-/** One line; what goes wrong is told, and the shell goes on. */
+/** Runs one line. An error is printed, and the shell continues. */
 async function run(
 	lines: ShellLines,
 	line: string,

@@ -1,11 +1,11 @@
-/** The file of `-l`: every message both ways, one JSON object a line. */
+/** The file of `-l`: every message that is sent or received, one JSON object on each line. */
 import { openSync, writeSync } from "node:fs";
 import { QomfsError } from "../../errors.ts";
 import { formatJson, parseJson } from "../../json.ts";
 import type { OnTraffic } from "../../qmp/session.ts";
 
 /**
- * Appends to the file, which is created for nobody else to read: it holds secrets, too.
+ * Appends to the file. It may hold secrets, so it is created readable only by its owner.
  *
  * @throws QomfsError it cannot be opened
  */
@@ -22,7 +22,7 @@ export function openTrafficLog(path: string): OnTraffic {
 	};
 	const file = explained(() => openSync(path, "a", 0o600));
 	return (_direction, text) => {
-		// A pretty monitor's messages come in several lines.
+		// A monitor with pretty=on sends messages of several lines.
 		const line = text.includes("\n") ? formatJson(parseJson(text)) : text;
 		explained(() => writeSync(file, `${line}\n`));
 	};
