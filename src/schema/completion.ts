@@ -2,14 +2,15 @@
 import { type Pair, readPair, unquote } from "./literal.ts";
 import { liveNames } from "./liveNames.ts";
 import type { Execute, SchemaSource } from "./request.ts";
+import { actionTypes } from "./transaction.ts";
 import {
 	type Member,
 	memberNamed,
 	membersOf,
 	type ObjectType,
+	objectIn,
 	type SchemaType,
-} from "./schema.ts";
-import { actionTypes } from "./transaction.ts";
+} from "./types.ts";
 
 /** What can follow a line, and the end of the line that it replaces. */
 export type Completion = readonly [
@@ -150,12 +151,6 @@ function membersAt(
 		prefix += `${name}.`;
 	}
 	return members;
-}
-
-function objectIn(type: SchemaType): ObjectType | undefined {
-	if (type.kind === "object") return type;
-	if (type.kind !== "alternate") return undefined;
-	return type.alternatives.map(objectIn).find((object) => object);
 }
 
 function valuesOf(type: SchemaType): readonly string[] {

@@ -1,15 +1,15 @@
 /** The help of one QMP command, from the schema of the connected QEMU. */
 import type { Pair } from "./literal.ts";
+import type { QmpSchema } from "./schema.ts";
+import { commandNamed } from "./typedArguments.ts";
+import { placeholder } from "./typedText.ts";
 import {
 	describeType,
 	type Member,
 	memberNamed,
 	membersOf,
-	type QmpSchema,
 	type SchemaType,
-} from "./schema.ts";
-import { commandNamed } from "./typedArguments.ts";
-import { placeholder } from "./typedText.ts";
+} from "./types.ts";
 
 const columnsDefault = 80;
 

@@ -1,5 +1,6 @@
 /** The actions of the command `transaction`, which have arguments as commands have. */
-import { membersOf, type ObjectType, type QmpSchema } from "./schema.ts";
+import type { QmpSchema } from "./schema.ts";
+import { membersOf, type ObjectType } from "./types.ts";
 
 /** The arguments of each action, by its type. */
 export function actionTypes(

@@ -3,15 +3,16 @@ import { UsageError } from "../errors.ts";
 import { isObject, type Json, type JsonObject } from "../json.ts";
 import { didYouMean } from "../nearest.ts";
 import { nest, type Pair, readLiteral, unquote } from "./literal.ts";
+import type { QmpSchema } from "./schema.ts";
+import { listed, type OnGuess, placeholder, readText } from "./typedText.ts";
 import {
 	describeType,
 	memberNamed,
 	membersOf,
 	type ObjectType,
-	type QmpSchema,
+	objectIn,
 	type SchemaType,
-} from "./schema.ts";
-import { listed, type OnGuess, placeholder, readText } from "./typedText.ts";
+} from "./types.ts";
 
 export interface TypedArguments {
 	readonly args: JsonObject;
@@ -112,7 +113,7 @@ function read(
 ): Json {
 	if (typeof text === "string") return readText(text, type, key, onGuess);
 	if (!isObject(text)) return text;
-	const object = objectIn(type);
+	const object = type.kind === "any" ? anyMembers : objectIn(type);
 	if (object) return readObject(text, object, `${key}.`, onGuess);
 	throw new UsageError(
 		`'${key}' has no members: it is ${describeType(type)}; write ${key}=VALUE`,
@@ -126,15 +127,6 @@ const anyMembers: ObjectType = {
 	variants: new Map(),
 	isOpen: true,
 };
-
-function objectIn(type: SchemaType): ObjectType | undefined {
-	if (type.kind === "any") return anyMembers;
-	if (type.kind === "object") return type;
-	if (type.kind !== "alternate") return undefined;
-	return type.alternatives.find(({ kind }) => kind === "object") as
-		| ObjectType
-		| undefined;
-}
 
 function unknownMember(
 	type: ObjectType,

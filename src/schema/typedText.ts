@@ -4,7 +4,7 @@ import { isObject, type Json } from "../json.ts";
 import { didYouMean } from "../nearest.ts";
 import { parseValue, type ValueKind } from "../qom/codec.ts";
 import { readDocument, readLiteral, unquote } from "./literal.ts";
-import { describeType, type EnumType, type SchemaType } from "./schema.ts";
+import { describeType, type EnumType, type SchemaType } from "./types.ts";
 
 /** Called for a text whose kind has to be guessed. */
 export type OnGuess = (key: string, text: string) => void;

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { ProtocolError } from "../../src/errors.ts";
 import type { Json } from "../../src/json.ts";
+import { readSchema } from "../../src/schema/schema.ts";
 import {
 	describeType,
 	memberNamed,
 	membersOf,
 	type ObjectType,
-	readSchema,
-} from "../../src/schema/schema.ts";
+} from "../../src/schema/types.ts";
 import { smallSchema } from "../support/smallSchema.ts";
 
 const schema = readSchema(smallSchema);
