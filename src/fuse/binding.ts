@@ -2,14 +2,14 @@
  * A FileSystem through fuse-native. Glue without policy: promises become callbacks, errors become
  * negative errno numbers, and paths are walked name by name. The only importer of the binding.
  */
-import { posix } from "node:path";
 import type Fuse from "fuse-native";
 import { MountError } from "../errors.ts";
 import { log } from "../log.ts";
 import { errnoName, errnoOf } from "../vfs/errno.ts";
 import type { FileSystem, OpenFile } from "../vfs/fileSystem.ts";
-import type { Attributes, Directory, Node, NodeKind } from "../vfs/node.ts";
+import type { Attributes, NodeKind } from "../vfs/node.ts";
 import type { Backend, MountOptions } from "./backend.ts";
+import { Paths } from "./paths.ts";
 import { ToldSizes } from "./toldSizes.ts";
 
 /** Requests that may be under way at the same time; the binding's own maximum. */
@@ -121,48 +121,6 @@ function close(fuse: Fuse): Promise<void> {
 			}),
 		);
 	});
-}
-
-/** Directories that a path has led through, enough for those that are in use. */
-const mostDirectories = 4096;
-
-/** Nodes by path. The kernel has looked up every directory before what is in it. */
-class Paths {
-	readonly #fs: FileSystem;
-	/** The least recently looked up first. */
-	readonly #directories = new Map<string, Directory>();
-
-	constructor(fs: FileSystem) {
-		this.#fs = fs;
-	}
-
-	/** @param given null never comes, but the binding's types allow it */
-	async node(given: string | null): Promise<Node> {
-		const path = given ?? "/";
-		if (path === "/") return this.#fs.root;
-		const [parent, name] = await this.entry(path);
-		const node = await this.#fs.lookup(parent, name);
-		if (node.kind === "directory") this.#keep(path, node);
-		return node;
-	}
-
-	/** The directory that a path's last name is in, and that name. */
-	async entry(given: string | null): Promise<[parent: Node, name: string]> {
-		const path = given ?? "/";
-		const parent = posix.dirname(path);
-		return [
-			this.#directories.get(parent) ?? (await this.node(parent)),
-			posix.basename(path),
-		];
-	}
-
-	#keep(path: string, directory: Directory): void {
-		this.#directories.delete(path);
-		this.#directories.set(path, directory);
-		const [oldest] = this.#directories.keys();
-		if (this.#directories.size > mostDirectories && oldest !== undefined)
-			this.#directories.delete(oldest);
-	}
 }
 
 type Callback<Value> = (error: number, value?: Value) => void;

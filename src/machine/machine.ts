@@ -70,7 +70,7 @@ export class Machine implements AsyncDisposable {
 				this.#cached.forgetAll();
 				this.#sinceMs = Date.now();
 				if (hasObjects) await this.#live.probe(session);
-				if (hasObjects && isKept) await this.#live.machineType(session);
+				if (hasObjects && isKept) await this.#live.askMachineType(session);
 			},
 			reconnects,
 			...(delayMs && { delayMs }),
@@ -109,7 +109,7 @@ export class Machine implements AsyncDisposable {
 
 	/** `pc-q35-7.2-machine`; undefined if it was not asked for yet, or there is no machine. */
 	get type(): string | undefined {
-		return this.#live.knownMachineType;
+		return this.#live.machineType;
 	}
 
 	get isConnected(): boolean {
@@ -151,7 +151,7 @@ export class Machine implements AsyncDisposable {
 			...(!this.isConnected && { reason: this.reason.message }),
 			source: formatAddress(this.address),
 			qemu: this.#version ? formatVersion(this.#version) : null,
-			machine: this.#live.knownMachineType ?? null,
+			machine: this.#live.machineType ?? null,
 			since: new Date(this.#sinceMs).toISOString(),
 			...this.#connection.counters,
 			...this.#cached.counters,

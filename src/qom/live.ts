@@ -1,19 +1,21 @@
 /** The object tree of a running machine, over QMP. Source: qapi/qom.json. */
-import { CommandError, ProtocolError, QomError } from "../errors.ts";
-import { isObject, type Json, type JsonObject } from "../json.ts";
+import { CommandError, QomError } from "../errors.ts";
+import type { Json } from "../json.ts";
 import type {
 	QmpExecutor,
 	RequestQueue,
 	Urgency,
 } from "../qmp/requestQueue.ts";
-import {
-	deadlyReadReason,
-	hasDeadlyRead,
-	isEverDeadly,
-	isSecret,
-} from "./guard.ts";
-import { joinPath, type QomPath } from "./path.ts";
+import { DeadlyObjects } from "./deadlyObjects.ts";
+import { deadlyReadReason, isEverDeadly, isSecret } from "./guard.ts";
+import type { QomPath } from "./path.ts";
 import { refusalOf } from "./refusal.ts";
+import {
+	readContents,
+	readDescriptions,
+	readProperties,
+	readTypes,
+} from "./replies.ts";
 import type {
 	Description,
 	ObjectContents,
@@ -21,7 +23,6 @@ import type {
 	QomSource,
 	TypeInfo,
 } from "./source.ts";
-import { parseType } from "./types.ts";
 
 /** Describing these aborts QEMU: 7.2 on x86, 11.1 on riscv64. */
 const deadlyTypes: ReadonlySet<string> = new Set([
@@ -41,10 +42,9 @@ export class LiveSource implements QomSource {
 	#givesValues = false;
 	/** Names of all device types; undefined until somebody wants to know. */
 	#devices: Promise<ReadonlySet<string>> | undefined;
-	/** Undefined while it is not known: there may be no machine yet (`--preconfig`). */
-	#machineType: string | undefined;
-	/** On a machine that a read can end: the types of the objects that were listed. */
-	readonly #childTypes = new Map<QomPath, string>();
+	readonly #deadlyObjects = new DeadlyObjects((path) =>
+		typeOf(this.#queue, path),
+	);
 
 	constructor(queue: RequestQueue) {
 		this.#queue = queue;
@@ -61,9 +61,8 @@ export class LiveSource implements QomSource {
 	 * @param qmp the session that is asked
 	 */
 	async probe(qmp: QmpExecutor): Promise<void> {
-		this.#machineType = undefined;
 		this.#devices = undefined;
-		this.#childTypes.clear();
+		this.#deadlyObjects.forget();
 		try {
 			await qmp.execute("qom-list-get", { paths: [] });
 			this.#givesValues = true;
@@ -73,28 +72,23 @@ export class LiveSource implements QomSource {
 		}
 	}
 
-	/** What `machineType` has found out. */
-	get knownMachineType(): string | undefined {
-		return this.#machineType;
+	/** Type of the machine, where somebody has asked for it: `pc-q35-7.2-machine`. */
+	get machineType(): string | undefined {
+		return this.#deadlyObjects.machineType;
 	}
 
 	/**
-	 * The type of the machine, `pc-q35-7.2-machine`; undefined where there is none yet.
-	 * Asked once.
+	 * Asks for the type of the machine, before anybody else does.
 	 *
-	 * @param qmp who is asked
+	 * @param qmp the session that is asked
 	 */
-	async machineType(
-		qmp: QmpExecutor = this.#queue,
-	): Promise<string | undefined> {
-		this.#machineType ??= await typeOf(qmp, "/machine");
-		return this.#machineType;
+	async askMachineType(qmp: QmpExecutor): Promise<void> {
+		await this.#deadlyObjects.askMachineType((path) => typeOf(qmp, path));
 	}
 
 	async list(path: QomPath): Promise<readonly PropertyInfo[]> {
 		const reply = await this.#execute("qom-list", { path }, "bulk");
-		if (!Array.isArray(reply)) throw malformed("qom-list");
-		return reply.map(propertyInfo);
+		return readProperties(reply);
 	}
 
 	async contents(
@@ -102,14 +96,13 @@ export class LiveSource implements QomSource {
 	): Promise<ReadonlyMap<QomPath, ObjectContents | QomError>> {
 		if (!this.givesValues) return this.#listings(paths);
 		// `qom-list-get` calls every getter of an object, those that end QEMU among them.
-		const deadly = await this.#deadlyAmong(paths);
+		const deadly = await this.#deadlyObjects.among(paths);
 		const harmless = paths.filter((path) => !deadly.has(path));
 		const found = new Map([
 			...(await this.#bulkContents(harmless)),
 			...(await this.#listings([...deadly])),
 		]);
-		if (this.#machineType && hasDeadlyRead(this.#machineType))
-			for (const [path, object] of found) this.#noteChildren(path, object);
+		this.#deadlyObjects.note(found);
 		return found;
 	}
 
@@ -128,34 +121,6 @@ export class LiveSource implements QomSource {
 			);
 		}
 		return found;
-	}
-
-	/**
-	 * Objects that must not be read as a whole. On most machines there are none; where there can
-	 * be, a path that was not listed as a child may lead to one through a link, and is asked.
-	 */
-	async #deadlyAmong(paths: readonly QomPath[]): Promise<ReadonlySet<QomPath>> {
-		const machineType = await this.machineType();
-		if (machineType !== undefined && !hasDeadlyRead(machineType))
-			return new Set();
-		const types = await Promise.all(
-			paths.map(
-				async (path) =>
-					this.#childTypes.get(path) ?? (await typeOf(this.#queue, path)),
-			),
-		);
-		return new Set(
-			paths.filter((_path, index) => hasDeadlyRead(types[index] ?? "")),
-		);
-	}
-
-	#noteChildren(path: QomPath, object: ObjectContents | QomError): void {
-		if (object instanceof QomError) return;
-		for (const { name, type } of object.properties) {
-			const child = parseType(type);
-			if (child.kind === "child")
-				this.#childTypes.set(joinPath(path, name), child.type);
-		}
 	}
 
 	/** One path that is gone fails the whole command, so it is left out and the rest asked again. */
@@ -189,9 +154,7 @@ export class LiveSource implements QomSource {
 			{ paths },
 			{ secret, urgency: "bulk" },
 		);
-		if (!Array.isArray(reply) || reply.length !== paths.length)
-			throw malformed("qom-list-get");
-		return reply.map(objectContents);
+		return readContents(reply, paths.length);
 	}
 
 	async get(path: QomPath, property: string): Promise<Json> {
@@ -224,12 +187,7 @@ export class LiveSource implements QomSource {
 			.catch((error) => {
 				throw error instanceof CommandError ? refusalOf(error, type) : error;
 			});
-		if (!Array.isArray(reply)) throw malformed(command);
-		return new Map(
-			reply
-				.filter(isObject)
-				.map((entry) => [String(entry.name), describe(entry)]),
-		);
+		return readDescriptions(reply, command);
 	}
 
 	async types(base?: string): Promise<readonly TypeInfo[]> {
@@ -237,12 +195,7 @@ export class LiveSource implements QomSource {
 			...(base !== undefined && { implements: base }),
 			abstract: true,
 		});
-		if (!Array.isArray(reply)) throw malformed("qom-list-types");
-		return reply.filter(isObject).map((entry) => ({
-			name: String(entry.name),
-			parent: typeof entry.parent === "string" ? entry.parent : undefined,
-			isAbstract: entry.abstract === true,
-		}));
+		return readTypes(reply);
 	}
 
 	#deviceTypes(): Promise<ReadonlySet<string>> {
@@ -298,47 +251,4 @@ function missingIn({ class: errorClass, desc }: CommandError, path: QomPath) {
 	return (
 		errorClass === "DeviceNotFound" && desc === `Device '${path}' not found`
 	);
-}
-
-function objectContents(object: Json): ObjectContents {
-	const entries = isObject(object) ? object.properties : undefined;
-	if (!Array.isArray(entries)) throw malformed("qom-list-get");
-	const values = new Map<string, Json>();
-	const properties = entries.map((entry: Json) => {
-		const info = propertyInfo(entry);
-		const { value } = entry as JsonObject;
-		if (value !== undefined) values.set(info.name, value);
-		return info;
-	});
-	return { properties, values };
-}
-
-function propertyInfo(entry: Json): PropertyInfo {
-	if (!isObject(entry)) throw malformed("qom-list");
-	const { name, type } = entry;
-	if (typeof name !== "string" || typeof type !== "string")
-		throw malformed("qom-list");
-	return { name, type: shared(type) };
-}
-
-/** A machine has some hundred types, and a hundred thousand properties of them. */
-const sharedTypes = new Map<string, string>();
-
-function shared(type: string): string {
-	const known = sharedTypes.get(type);
-	if (known !== undefined) return known;
-	if (sharedTypes.size < 10_000) sharedTypes.set(type, type);
-	return type;
-}
-
-function describe(entry: JsonObject): Description {
-	const { description } = entry;
-	return {
-		description: typeof description === "string" ? description : undefined,
-		defaultValue: entry["default-value"],
-	};
-}
-
-function malformed(command: string): ProtocolError {
-	return new ProtocolError(`${command}: QEMU's answer has an unknown form`);
 }
