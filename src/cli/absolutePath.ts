@@ -35,6 +35,7 @@ export async function startPaths(
 		: [await absolutePath(source, path)];
 }
 
+/** All objects whose path ends with a partial path. */
 export async function objectsEndingIn(
 	source: QomSource,
 	path: string,

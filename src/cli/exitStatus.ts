@@ -9,6 +9,7 @@ import {
 	UsageError,
 } from "../errors.ts";
 
+/** What each status means. */
 export const exitStatus = {
 	done: 0,
 	refused: 1,
@@ -18,6 +19,7 @@ export const exitStatus = {
 	timedOut: 5,
 } as const;
 
+/** One of {@link exitStatus}. */
 export type ExitStatus = (typeof exitStatus)[keyof typeof exitStatus];
 
 /** A failure in another process, with the exit status that it reported. */
@@ -30,6 +32,7 @@ export class ClassifiedError extends QomfsError {
 	}
 }
 
+/** The exit status for an error. */
 export function statusOf(error: unknown): ExitStatus {
 	if (error instanceof ClassifiedError) return error.status;
 	if (error instanceof UsageError || error instanceof AddressError)

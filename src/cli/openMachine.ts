@@ -1,4 +1,4 @@
-/** The machine that a command asks. Commands connect here and nowhere else. */
+/** The machine that a command asks. Commands connect here; the shell keeps its own connection. */
 import { QomError, UsageError } from "../errors.ts";
 import { log } from "../log.ts";
 import {

@@ -29,6 +29,7 @@ export const machineOptions: readonly CommandOption[] = [
 	timeoutOption,
 ];
 
+/** JSON in place of text. */
 export const jsonOption: CommandOption = { flags: "--json", help: "as JSON" };
 
 const maxSeconds = 86_400;

@@ -71,6 +71,7 @@ export async function pathsLike(
 	return names.map((name) => joinPath(parent, name));
 }
 
+/** The names of the children of an object; none if there is no such object. */
 export function children(
 	execute: Execute,
 	path: string,

@@ -7,6 +7,7 @@ import { isObject, type Json, type JsonObject, parseJson } from "../json.ts";
 import { type Pair, readDocument, readPair, splitWords } from "./literal.ts";
 import type { QmpSchema } from "./schema.ts";
 
+/** A command with its arguments. */
 export type QmpRequest =
 	| { readonly command: string; readonly pairs: readonly Pair[] }
 	/** Given in JSON, and sent unchanged. */

@@ -7,6 +7,7 @@ import { ProtocolError } from "../errors.ts";
 import { isObject, type Json, type JsonObject } from "../json.ts";
 import type { ObjectType, SchemaType, SimpleType } from "./types.ts";
 
+/** What a QEMU tells about its own protocol. */
 export interface QmpSchema {
 	/** In QEMU's order. */
 	readonly commandNames: readonly string[];

@@ -14,6 +14,7 @@ import {
 	type SchemaType,
 } from "./types.ts";
 
+/** Arguments for QEMU, and which of them are guesses. */
 export interface TypedArguments {
 	readonly args: JsonObject;
 	/** The typed text of arguments whose kind had to be guessed, by key. */

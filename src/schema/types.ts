@@ -1,5 +1,6 @@
 /** The types of arguments in the schema of a QEMU. */
 
+/** A type of arguments or of their members. */
 export type SchemaType =
 	| SimpleType
 	| EnumType
@@ -7,20 +8,24 @@ export type SchemaType =
 	| ObjectType
 	| AlternateType;
 
+/** A type without parts; `any` is any JSON value. */
 export interface SimpleType {
 	readonly kind: "string" | "integer" | "number" | "boolean" | "null" | "any";
 }
 
+/** One of some strings. */
 export interface EnumType {
 	readonly kind: "enum";
 	readonly values: readonly string[];
 }
 
+/** A list of values of one type. */
 export interface ArrayType {
 	readonly kind: "array";
 	readonly element: SchemaType;
 }
 
+/** An object, or the arguments of a command. */
 export interface ObjectType {
 	readonly kind: "object";
 	readonly members: readonly Member[];
@@ -38,6 +43,7 @@ export interface AlternateType {
 	readonly alternatives: readonly SchemaType[];
 }
 
+/** A member of an object, or an argument of a command. */
 export interface Member {
 	readonly name: string;
 	readonly isOptional: boolean;

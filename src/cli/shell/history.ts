@@ -11,6 +11,7 @@ const mostLines = 1000;
 /** Only for its owner: the lines show what was done to machines. */
 const mode = 0o600;
 
+/** The lines that the shell offers again. */
 export interface History {
 	/** Oldest first. */
 	readonly lines: readonly string[];

@@ -11,6 +11,7 @@ import type {
 import { pythonJson } from "./pythonJson.ts";
 import type { ShellSession } from "./shellSession.ts";
 
+/** Runs lines of the human monitor. */
 export class HmpLines implements ShellLines {
 	readonly prompt = "(QEMU) ";
 	readonly #session: ShellSession;

@@ -4,6 +4,7 @@ import type { Completion } from "../../schema/completion.ts";
 /** The result of a line: `leave` ends the shell. */
 export type Outcome = "done" | "refused" | "leave";
 
+/** A language of the shell: it runs lines and completes them. */
 export interface ShellLines {
 	/** Shown before each line. */
 	readonly prompt: string;
@@ -33,6 +34,7 @@ export interface ShellOutput {
 	say(text: string): void;
 }
 
+/** How a language prints. */
 export interface PrintOptions {
 	/** Also shows what is sent. */
 	readonly isVerbose: boolean;

@@ -1,6 +1,7 @@
 /** JSON in the form of Python's `json.dumps`, which scripts around qmp-shell expect. */
 import { isObject, type Json } from "../../json.ts";
 
+/** How JSON is printed. */
 export interface PythonJsonOptions {
 	/** One line for each member, indented by four, with sorted keys. */
 	readonly isPretty?: boolean;

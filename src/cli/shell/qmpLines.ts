@@ -19,6 +19,7 @@ import type {
 import { pythonJson } from "./pythonJson.ts";
 import type { ShellSession } from "./shellSession.ts";
 
+/** Runs lines of QMP, and transactions over several lines. */
 export class QmpLines implements ShellLines {
 	readonly #session: ShellSession;
 	readonly #output: ShellOutput;

@@ -10,6 +10,7 @@ import { fetchSchema } from "../../schema/fetch.ts";
 import { holdsSecret } from "../../schema/request.ts";
 import type { QmpSchema } from "../../schema/schema.ts";
 
+/** How the shell connects. */
 export interface ShellSessionOptions {
 	readonly negotiate: boolean;
 	/** Whether to connect again when QEMU is gone. */
@@ -31,6 +32,7 @@ const waitForReturnMs = 3000;
 /** The longest time of a timer: a command may take any time, and Ctrl-C stops waiting. */
 const patienceMs = 2 ** 31 - 1;
 
+/** Executes commands for the shell, as long as the user stays. Close it at the end. */
 export class ShellSession {
 	readonly #machine: Machine;
 	readonly #options: ShellSessionOptions;
