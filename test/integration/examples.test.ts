@@ -1,8 +1,8 @@
-/** Every `console` block of the README and of the manual prints what stands below its commands. */
+/** Every `console` block of the documents prints what stands below its commands. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { smallMachine } from "../../tools/virtualMachine.ts";
+import { exampleMachines } from "../support/exampleMachines.ts";
 import {
 	ExampleShell,
 	examplesIn,
@@ -14,9 +14,6 @@ import {
 import { lacksMount, run } from "../support/mounted.ts";
 
 const project = new URL("../..", import.meta.url).pathname;
-
-/** The one that has printed them. */
-const printedBy = "7.2";
 
 /** What is never the same twice. */
 const masks: Masks = [
@@ -33,22 +30,34 @@ const masks: Masks = [
 /** What examples use and not every system has. */
 const optionalPrograms = ["jq", "getfattr"] as const;
 
-/** Those of the demo, which everybody can repeat. */
-const machine = smallMachine;
-
-const documents = ["README.md", ...globSync("man/*.md", { cwd: project })]
-	.map((file) => ({
-		file,
-		examples: examplesIn(readFileSync(join(project, file), "utf8")),
-	}))
-	.filter(({ examples }) => examples.length > 0)
-	.sort((a, b) => (a.file < b.file ? -1 : 1));
+const documents = globSync(["README.md", "docs/*.md", "man/*.md"], {
+	cwd: project,
+})
+	.sort()
+	.flatMap((file) => {
+		const text = readFileSync(join(project, file), "utf8");
+		const examples = Map.groupBy(
+			examplesIn(text),
+			({ machine = "demo" }) => machine,
+		);
+		return [...examples].map(([name, examples]) => ({
+			file,
+			text,
+			name,
+			examples,
+		}));
+	});
 
 describe.skipIf(lacksMount)("the examples", () => {
 	it.for(documents)(
-		"of $file print what stands there",
-		async ({ examples, file }, context) => {
-			const version = await qemuVersion();
+		"of $file, machine $name, print what stands there",
+		async ({ examples, file, name, text }, context) => {
+			const machine = exampleMachines[name];
+			if (!machine) throw new Error(`${file}: no machine '${name}'`);
+			const { args, printedBy, qemu, shown } = machine;
+			expect(shown.filter((arg) => !text.includes(arg))).toEqual([]);
+			if (!qemu) return context.skip("its QEMU is not installed");
+			const version = await qemuVersion(qemu);
 			context.skip(
 				version !== printedBy,
 				`they were printed by QEMU ${printedBy}, this is ${version}`,
@@ -61,7 +70,7 @@ describe.skipIf(lacksMount)("the examples", () => {
 					!isUsed || (await run(program, ["--version"])).status === 0;
 				context.skip(!isThere, `${program} is not installed`);
 			}
-			const shell = await ExampleShell.start(machine);
+			const shell = await ExampleShell.start(args, qemu);
 			const failures: string[] = [];
 			try {
 				for (const { line, command, expected } of examples) {
@@ -98,6 +107,14 @@ describe("reading examples", () => {
 			{ line: 2, command: "echo a \\\nb", expected: ["a b", "> c"] },
 			{ line: 6, command: "true", expected: [] },
 		]);
+	});
+
+	it("takes the machine from a comment before the block", () => {
+		const blocks = (comment: string) =>
+			`${comment}\n\n\`\`\`console\n$ a\n\`\`\`\n\`\`\`console\n$ b\n\`\`\`\n`;
+		expect(
+			examplesIn(blocks("<!-- machine: bmc -->")).map(({ machine }) => machine),
+		).toEqual(["bmc", undefined]);
 	});
 
 	it("refuses output before any command", () => {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
 	defaultQemu,
 	machineDirectory,
+	type Qemu,
 	startVirtualMachine,
 	type VirtualMachine,
 } from "../../tools/virtualMachine.ts";
@@ -22,13 +23,19 @@ export interface Example {
 	readonly command: string;
 	/** Lines of the output; `...` stands for any number of lines. */
 	readonly expected: readonly string[];
+	/** That the block is for, where it is another than the demo's. */
+	readonly machine?: string | undefined;
 }
 
 /** What cannot be the same twice: each match is replaced before comparing. */
 export type Masks = readonly (readonly [pattern: RegExp, name: string])[];
 
+/** A line before a block: `<!-- machine: NAME -->`. */
+const machineComment = /^<!-- machine: (\S+) -->$/;
+
 /**
- * All commands in the fenced blocks of language `console`, in order.
+ * All commands in the fenced blocks of language `console`, in order. A comment before a block
+ * names the machine that it is for.
  *
  * @throws Error a block begins with output
  */
@@ -37,20 +44,31 @@ export function examplesIn(markdown: string): readonly Example[] {
 		line: number;
 		command: string;
 		expected: string[];
+		machine?: string | undefined;
 	}[] = [];
+	let machine: string | undefined;
 	let isInside = false;
 	let isCommand = false;
 	let isFirst = false;
 	for (const [index, line] of markdown.split("\n").entries()) {
 		if (/^```/.test(line)) {
+			if (isInside) machine = undefined;
 			isInside = !isInside && line === "```console";
 			isFirst = isInside;
 			continue;
 		}
-		if (!isInside) continue;
+		if (!isInside) {
+			machine = machineComment.exec(line)?.[1] ?? machine;
+			continue;
+		}
 		const last = examples.at(-1);
 		if (line.startsWith("$ ")) {
-			examples.push({ line: index + 1, command: line.slice(2), expected: [] });
+			examples.push({
+				line: index + 1,
+				command: line.slice(2),
+				expected: [],
+				machine,
+			});
 			isCommand = true;
 		} else if (last && isCommand && line.startsWith("> ")) {
 			last.command += `\n${line.slice(2)}`;
@@ -124,8 +142,11 @@ export class ExampleShell {
 	#output = "";
 	#count = 0;
 
-	static async start(machine: readonly string[]): Promise<ExampleShell> {
-		const base = await machineDirectory();
+	static async start(
+		machine: readonly string[],
+		qemu: Qemu = defaultQemu,
+	): Promise<ExampleShell> {
+		const base = await machineDirectory(qemu);
 		try {
 			for (const name of ["bin", "home", "work"]) await mkdir(join(base, name));
 			const launchers = await readdir(join(project, "bin"));
@@ -134,7 +155,7 @@ export class ExampleShell {
 					join(project, "bin", file),
 					join(base, "bin", basename(file, ".js")),
 				);
-			const vm = await startVirtualMachine(join(base, "work"), machine);
+			const vm = await startVirtualMachine(join(base, "work"), machine, qemu);
 			const shell = new ExampleShell(base, vm);
 			await shell.type(""); // what an interactive bash says without a terminal
 			return shell;
@@ -217,9 +238,9 @@ function linesOf(text: string): string[] {
 	return text === "" ? [] : text.split("\n");
 }
 
-/** The first two numbers of the default QEMU's version. */
-export async function qemuVersion(): Promise<string> {
-	const [program, ...prefix] = defaultQemu.command;
+/** The first two numbers of a QEMU's version. */
+export async function qemuVersion(qemu: Qemu = defaultQemu): Promise<string> {
+	const [program, ...prefix] = qemu.command;
 	const { stdout } = await run(program, [...prefix, "--version"]);
 	return /version (\d+\.\d+)/.exec(stdout)?.[1] ?? "unknown";
 }

@@ -1,4 +1,4 @@
-/** The programs in README.md, run as they stand. */
+/** The programs in docs/library.md, run as they stand. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -24,16 +24,16 @@ const project = new URL("../..", import.meta.url).pathname;
 
 let directory: string;
 let vm: TestMachine;
-/** Files that hold them, in README's order. */
+/** Files that hold them, in the document's order. */
 let programs: readonly string[];
 
-describe.skipIf(lacksQemu)("README's programs", () => {
+describe.skipIf(lacksQemu)("the library's programs", () => {
 	beforeAll(async () => {
-		directory = await mkdtemp(join(tmpdir(), "qomfs-readme-"));
+		directory = await mkdtemp(join(tmpdir(), "qomfs-programs-"));
 		// So that they can import "qomfs" by its name.
 		await mkdir(join(directory, "node_modules"));
 		await symlink(project, join(directory, "node_modules/qomfs"));
-		const text = await readFile(join(project, "README.md"), "utf8");
+		const text = await readFile(join(project, "docs/library.md"), "utf8");
 		const blocks = [...text.matchAll(/^```js\n(.*?)^```$/gms)];
 		programs = await Promise.all(
 			blocks.map(async ([, program = ""], index) => {
