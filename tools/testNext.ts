@@ -6,7 +6,15 @@
 import { spawnSync } from "node:child_process";
 import { findQemuNext, installArm } from "./qemuNext.ts";
 
-const smoke = ["tree", "budgets", "write", "tools", "qmp", "deadlyRead"];
+const smoke = [
+	"tree",
+	"budgets",
+	"write",
+	"tools",
+	"qmp",
+	"deadlyRead",
+	"examples",
+];
 
 const args = process.argv.slice(2);
 const tests = args.includes("--smoke")
