@@ -10,11 +10,13 @@ export {
 	ConnectError,
 	DisconnectedError,
 	MountError,
+	NoMatchError,
 	ProtocolError,
 	QomError,
 	QomfsError,
 	type Refusal,
 	TimeoutError,
+	ValueError,
 } from "./errors.ts";
 export { formatJson, type Json, type JsonObject, parseJson } from "./json.ts";
 export { connect, Machine, type MachineOptions } from "./machine/machine.ts";

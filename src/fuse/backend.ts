@@ -1,5 +1,11 @@
 /** A way to the kernel: its options, and what a mount through it can do. */
 
+/** Requests that may be under way at the same time; the maximum of the binding. */
+export const mostConcurrent = 64;
+
+/** Of these so many may wait for a machine, so that what needs none is answered all the same. */
+export const mostWaiting = 48;
+
 export interface MountOptions {
 	/** The source column of findmnt. */
 	readonly fsname: string;

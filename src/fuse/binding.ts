@@ -8,15 +8,9 @@ import { log } from "../log.ts";
 import { errnoName, errnoOf } from "../vfs/errno.ts";
 import type { FileSystem, OpenFile } from "../vfs/fileSystem.ts";
 import type { Attributes, NodeKind } from "../vfs/node.ts";
-import type { Backend, MountOptions } from "./backend.ts";
+import { type Backend, type MountOptions, mostConcurrent } from "./backend.ts";
 import { Paths } from "./paths.ts";
 import { ToldSizes } from "./toldSizes.ts";
-
-/** Requests that may be under way at the same time; the binding's own maximum. */
-const mostConcurrent = 64;
-
-/** Of these so many may wait for a machine, so that what needs none is answered all the same. */
-export const mostWaiting = 48;
 
 /**
  * Mounts a file system. The directory has been checked.

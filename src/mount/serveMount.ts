@@ -1,6 +1,6 @@
 /** Puts the rooms together: a machine, its volume, the file system, the kernel. */
 import { MountError, type QomfsError } from "../errors.ts";
-import { mostWaiting } from "../fuse/binding.ts";
+import { mostWaiting } from "../fuse/backend.ts";
 import { prepareMountpoint } from "../fuse/mountpoint.ts";
 import {
 	type Departure,
@@ -47,6 +47,20 @@ export interface Mounted {
 /** What `.qomfs/events` keeps. */
 const maxEvents = 10_000;
 
+/** What is mounted: a root, and what stands behind it. */
+interface Subject {
+	readonly root: Directory;
+	/** The source column of findmnt. */
+	readonly fsname: string;
+	/** For people. */
+	readonly title: () => string;
+	open(): Promise<void>;
+	/** From now on the kernel is told what it must forget, and the end of the subject ends the mount. */
+	served(handle: MountHandle): void;
+	/** @throws MountError when its end was the end of the mount */
+	close(): Promise<void>;
+}
+
 /** @throws QomfsError */
 export async function serveMount({
 	address,
@@ -54,31 +68,90 @@ export async function serveMount({
 	settings,
 }: MountRequest): Promise<Mounted> {
 	const mountpoint = await prepareMountpoint(path);
-	const freshness = freshnessOf(settings);
+	return serve(
+		machineSubject(address, mountpoint, settings),
+		mountpoint,
+		settings,
+	);
+}
+
+async function serve(
+	subject: Subject,
+	mountpoint: string,
+	settings: MountSettings,
+): Promise<Mounted> {
+	await subject.open();
+	let handle: MountHandle;
+	try {
+		handle = await serveFileSystem(new FileSystem(subject.root), mountpoint, {
+			...settings,
+			...freshnessOf(settings),
+			fsname: settings.fsname ?? subject.fsname,
+			// One operation may need a listing and a value.
+			requestTimeoutMs: settings.timeoutSec * 2000 + 5000,
+		});
+	} catch (error) {
+		await subject.close().catch(() => {}); // the first failure is the one to tell
+		throw error;
+	}
+	subject.served(handle);
+	const ended = handle.ended.then(() => subject.close());
+	ended.catch(() => {}); // a program that does not wait for the end must not die of it
+	return {
+		mountpoint,
+		title: subject.title(),
+		ended,
+		unmount: () => handle.unmount(),
+	};
+}
+
+/** One machine. */
+function machineSubject(
+	address: Address,
+	mountpoint: string,
+	settings: MountSettings,
+): Subject {
 	const machine = new Machine(address, {
 		connectTimeoutMs: settings.connectTimeoutSec * 1000,
 		timeoutMs: settings.timeoutSec * 1000,
 		reconnects: settings.reconnect,
 		isKept: true,
-		freshness,
+		freshness: freshnessOf(settings),
 	});
-	const root = machineRoot(machine, mountpoint, settings);
-	const loss = new Loss(machine, settings);
-	if (settings.delayConnect) machine.openLater();
-	else await machine.open();
-	try {
-		const handle = await serveFileSystem(new FileSystem(root), mountpoint, {
-			...settings,
-			...freshness,
-			fsname: settings.fsname ?? formatAddress(address),
-			// One operation may need a listing and a value.
-			requestTimeoutMs: settings.timeoutSec * 2000 + 5000,
-		});
-		return served(machine, handle, loss);
-	} catch (error) {
-		await machine.close();
-		throw error;
-	}
+	/** Why it is over, if a loss is the end; that may come while the kernel is still busy. */
+	let end: QomfsError | undefined;
+	let handle: MountHandle | undefined;
+	machine.subscribe({
+		onLost(reason) {
+			if (settings.reconnect) return;
+			end = reason;
+			void handle?.unmount();
+		},
+		onEvent({ name, data }) {
+			if (name === "DEVICE_DELETED" && typeof data.path === "string")
+				handle?.invalidate(data.path);
+		},
+	});
+	return {
+		root: machineRoot(machine, mountpoint, settings),
+		fsname: formatAddress(address),
+		title: () => titleOf(machine),
+		async open() {
+			if (settings.delayConnect) machine.openLater();
+			else await machine.open();
+		},
+		served(mounted) {
+			handle = mounted;
+			if (end) void handle.unmount();
+		},
+		async close() {
+			await machine.close();
+			if (end)
+				throw new MountError(
+					`${end.message}; unmounted because of -o no_reconnect`,
+				);
+		},
+	};
 }
 
 /** A machine's tree with its `.qomfs`, to be mounted alone or beside others. */
@@ -104,45 +177,6 @@ function machineRoot(
 		events,
 	});
 	return qomRoot(machine.view, volume, new Map([[controlName, control]]));
-}
-
-/** The end of a machine that must not be waited for; it may come while the kernel is still busy. */
-class Loss {
-	reason: QomfsError | undefined;
-	onLost = () => {};
-
-	constructor(machine: Machine, { reconnect }: MountSettings) {
-		if (reconnect) return;
-		machine.subscribe({
-			onLost: (reason) => {
-				this.reason = reason;
-				this.onLost();
-			},
-		});
-	}
-}
-
-function served(machine: Machine, handle: MountHandle, loss: Loss): Mounted {
-	loss.onLost = () => void handle.unmount();
-	if (loss.reason) loss.onLost();
-	machine.subscribe({
-		onEvent: ({ name, data }) => {
-			if (name === "DEVICE_DELETED" && typeof data.path === "string")
-				handle.invalidate(data.path);
-		},
-	});
-	return {
-		mountpoint: handle.mountpoint,
-		title: titleOf(machine),
-		ended: handle.ended.then(async () => {
-			await machine.close();
-			if (loss.reason)
-				throw new MountError(
-					`${loss.reason.message}; unmounted because of -o no_reconnect`,
-				);
-		}),
-		unmount: () => handle.unmount(),
-	};
 }
 
 function titleOf({ version, type, address }: Machine): string {
