@@ -7,13 +7,13 @@ import { spawnSync } from "node:child_process";
 import { findQemuNext, installArm } from "./qemuNext.ts";
 
 const smoke = [
-	"tree",
-	"budgets",
-	"write",
-	"tools",
-	"qmp",
-	"deadlyRead",
-	"examples",
+	...["tree", "budgets", "qmp", "deadlyRead", "examples"],
+	...["writeValues", "writePrograms", "writePieces", "writeFailures"],
+	...["writeGuards", "unsafeWrites", "links", "readOnlyMount"],
+	...["secrets", "xattrs", "objectDocument"],
+	...["pythonOutput", "qomGet", "qomSet", "qomTree", "find", "events"],
+	...["toolRefusals", "toolOutput", "monitorOption", "unanswered"],
+	"hostileTools",
 ];
 
 const args = process.argv.slice(2);

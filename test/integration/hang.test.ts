@@ -1,0 +1,134 @@
+/** The machine hangs: nobody waits for longer than `timeout`. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { atOnceMs, expectAll, FaultBench } from "../support/faultBench.ts";
+import { gone, lacksMount } from "../support/mounted.ts";
+
+const bench = new FaultBench("hangs");
+
+const full = ["-M", "q35", "-m", "64", "-S", "-object", "iothread,id=io0"];
+
+describe.skipIf(lacksMount)("a machine that hangs", () => {
+	const timeoutMs = 2000;
+
+	beforeEach(async () => {
+		await bench.mount(
+			(await bench.boot(full)).socket,
+			`timeout=${timeoutMs / 1000}`,
+		);
+		await readdir(bench.at("objects/io0"));
+		await bench.kill("SIGSTOP");
+	});
+
+	afterEach(() => {
+		bench.wake();
+	});
+
+	it("costs a reader its timeout, those after it nothing, and is back at SIGCONT", async () => {
+		const first = await bench.tally.read(
+			bench.at("objects/io0/poll-max-ns"),
+			timeoutMs,
+		);
+		expectAll([first], ["ETIMEDOUT"], timeoutMs + 500);
+		expect(first.ms).toBeGreaterThan(timeoutMs * 0.9);
+		expectAll(
+			await bench.tally.eachKind(
+				bench.at("objects/io0"),
+				"poll-max-ns",
+				timeoutMs,
+			),
+			["ETIMEDOUT"],
+			atOnceMs,
+		);
+		await bench.kill("SIGCONT");
+		expect(
+			await bench.untilReadable("objects/io0/poll-max-ns", 2000),
+		).toBeLessThan(1000);
+		expect(await bench.status()).toMatchObject({ connection: "connected" });
+	});
+
+	it.each([
+		["properties", 'cat "$M/objects/io0/poll-max-ns"'],
+		["listings", 'ls "$M/machine/unattached"'],
+		["the mount itself", 'ls "$M"'],
+	])(
+		"with 200 stuck readers of %s, .qomfs/status answers within 100 ms",
+		async (_what, command) => {
+			await sleep(1100); // nothing is cached any more
+			const startMs = performance.now();
+			let isOver = false;
+			const crowd = bench.tally
+				.crowd(200, command, bench.mountpoint, timeoutMs)
+				.finally(() => {
+					isOver = true;
+				});
+			const latencies: number[] = [];
+			while (!isOver && performance.now() - startMs < 10_000) {
+				const { answer, ms } = await bench.tally.read(
+					bench.at(".qomfs/status"),
+					timeoutMs,
+				);
+				expect(answer).toBe("ok");
+				latencies.push(ms);
+				await sleep(20);
+			}
+			const attempts = await crowd;
+			expect(attempts).toHaveLength(200);
+			expectAll(attempts, ["ETIMEDOUT"], timeoutMs + 1000);
+			// The median: 200 processes that start take the processors, too.
+			latencies.sort((a, b) => a - b);
+			expect(latencies[latencies.length >> 1]).toBeLessThan(100);
+		},
+	);
+
+	it("ends ls -lR within twice the timeout", async () => {
+		await sleep(1100);
+		const [attempt] = await bench.tally.crowd(
+			1,
+			'ls -lR "$M"',
+			bench.mountpoint,
+			2 * timeoutMs,
+		);
+		expect(attempt?.answer).toBe("ETIMEDOUT");
+		expect(attempt?.ms).toBeLessThan(2 * timeoutMs);
+	});
+
+	it("lets go of a killed reader within the timeout", async () => {
+		const readers = Array.from({ length: 20 }, () =>
+			spawn("cat", [bench.at("objects/io0/poll-max-ns")], { stdio: "ignore" }),
+		);
+		const startMs = performance.now();
+		await sleep(500);
+		bench.tally.fault();
+		await Promise.all(
+			readers.map(async (reader) => {
+				const ended = once(reader, "exit");
+				reader.kill("SIGKILL");
+				await ended;
+				bench.tally.note(
+					{ answer: "killed", ms: performance.now() - startMs },
+					timeoutMs,
+				);
+			}),
+		);
+		expect(performance.now() - startMs).toBeLessThan(timeoutMs + 500);
+		await bench.kill("SIGCONT");
+		await bench.untilReadable("objects/io0/poll-max-ns", 2000);
+	});
+
+	it("can be unmounted all the same, and leaves no daemon", async () => {
+		const pid = await bench.daemonPid();
+		const waiting = bench.tally.read(
+			bench.at("objects/io0/poll-max-ns"),
+			timeoutMs,
+		);
+		await sleep(100);
+		process.kill(pid, "SIGTERM");
+		await waiting;
+		await gone(pid);
+		expect(await bench.mountType()).toBe("");
+	});
+});

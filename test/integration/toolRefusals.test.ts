@@ -1,0 +1,114 @@
+/** What the tools refuse, and what they say then. */
+import { chmod } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { lacksQemu } from "../support/mounted.ts";
+import { OrdinaryUser } from "../support/ordinaryUser.ts";
+import { RawQmp } from "../support/rawQmp.ts";
+import { ToolMachine } from "../support/toolMachine.ts";
+import { controlsIn, expectRefusal, type Tools } from "../support/tools.ts";
+
+describe.skipIf(lacksQemu)("the tools", () => {
+	let machine: ToolMachine;
+	let tools: Tools;
+
+	beforeAll(async () => {
+		machine = await ToolMachine.start();
+		tools = machine.tools;
+	});
+
+	afterAll(() => machine?.stop());
+
+	describe("name the nearest", () => {
+		it.each([
+			[["qom-get", "io0.pol-max-ns"], /there is poll-max-ns\n/],
+			[["qom-get", "/objects/io1.type"], /there is \/objects\/io0\n/],
+			[["qom-get", "ne0.mac"], /there is \/machine\/peripheral\/net0\n/],
+			[["qom-get", "ne0", "mac"], /there is \/machine\/peripheral\/net0\n/],
+			[
+				["qom-get", "virtio-backend", "type"],
+				/is ambiguous|there is \/machine/,
+			],
+			[["qom-set", "io0.pol-max-ns", "1"], /there is poll-max-ns\n/],
+			[["qom-list", "/machin/peripheral"], /there is \/machine\n/],
+			[["qom-tree", "net1"], /there is \/machine\/peripheral\/net0\n/],
+			[
+				["qom-list", "virtio-backend"],
+				/ambiguous; there is (\/\S+, ){3}\.\.\.\n/,
+			],
+			[["qom-get", "nosuchthing.at-all"], /Device 'nosuchthing' not found\n/],
+		])("of %j", async ([tool = "", ...args], message) => {
+			expectRefusal(await tools.run(tool, ...args), 1, message);
+		});
+	});
+
+	describe("refuse what is wrong in one line", () => {
+		it.each<[string[], number, RegExp]>([
+			[["qom-list", "--nosuch"], 2, /unknown option '--nosuch'/],
+			[["qom-get"], 2, /missing.*property/],
+			[["qom-get", "io0"], 2, /'io0' names no property; write PATH\.PROPERTY/],
+			[["qom-get", "io0.type", "--timeout", "x"], 2, /number of seconds/],
+			[["qom-get", "io0.type", "--timeout", "0"], 2, /number of seconds/],
+			[["qomfs", "completion", "fish"], 2, /must be bash or zsh/],
+			[["qomfs", "completion", "constructor"], 2, /must be bash or zsh/],
+			[["qomfs", "events", "--count", "0"], 2, /--count must be more than 0/],
+			[
+				["qom-list", "-s", "/nosuch/vm.sock"],
+				3,
+				/\/nosuch\/vm\.sock: no such socket; is QEMU running/,
+			],
+			[["qom-list", "-s", "/dev/null"], 3, /not a socket/],
+			[["qom-list", "-s", "127.0.0.1:1"], 3, /connection refused/],
+			[["qom-list", "-s", "a:b:c"], 2, /not a monitor's address/],
+			[["qom-list", "\x1b[31mred\nline"], 1, /\?\[31mred line: /],
+			[["qom-get", "\x1b[31mred.x\n"], 1, /\?\[31mred/],
+			[["qom-list", "x".repeat(100_000)], 1, /not found/],
+		])("%j", async ([tool = "", ...args], status, message) => {
+			const finished = await tools.run(tool, ...args);
+			expectRefusal(finished, status, message);
+			expect(controlsIn(finished.stderr)).toEqual([]);
+		});
+
+		it.each([["nosuchcommand"], ["lst"], ["lst", "/x", "/y"]])(
+			"an unknown command, and name it: %s",
+			async (...args) => {
+				const finished = await tools.run("qomfs", ...args);
+				expectRefusal(finished, 2, new RegExp(args[0] ?? ""));
+			},
+		);
+
+		it("a monitor that somebody holds, and name who", async () => {
+			const holder = await RawQmp.connect(machine.vm.socket);
+			try {
+				const finished = await tools.run("qom-list");
+				const isSeen = !process.env.QOMFS_QEMU_ROOT; // paths differ in a chroot
+				expectRefusal(
+					finished,
+					isSeen ? 4 : finished.status,
+					isSeen
+						? new RegExp(`busy: pid ${process.pid} .*; end that client`)
+						: /monitor/,
+				);
+			} finally {
+				holder.close();
+			}
+		});
+
+		it("a socket without permission, and say whose it is and what to do", async (context) => {
+			const user = await OrdinaryUser.create();
+			if (typeof user === "string") return context.skip(user);
+			try {
+				await chmod(machine.vm.directory, 0o755);
+				await chmod(machine.vm.socket, 0o000);
+				const finished = await user.qomfs(["list", "-s", machine.vm.socket]);
+				expectRefusal(
+					finished,
+					3,
+					/permission denied.*user \w+ and group \w+: .*(run as|chmod)/,
+				);
+			} finally {
+				await chmod(machine.vm.socket, 0o755);
+				await user.remove();
+			}
+		});
+	});
+});

@@ -1,0 +1,170 @@
+/** A machine and a mount that a test does harm to; nothing may stay behind. */
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeEach, expect } from "vitest";
+import {
+	machineDirectory,
+	startVirtualMachine,
+	type VirtualMachine,
+} from "../../tools/virtualMachine.ts";
+import { type Attempt, FaultTally, socketsIn } from "./faultTally.ts";
+import { run } from "./mounted.ts";
+import { Sandbox } from "./sandbox.ts";
+
+/** Comes up in a moment. */
+export const tiny = ["-M", "none", "-S", "-object", "iothread,id=io0"];
+
+/** A promise of the task: at once. Slow hosts get a little. */
+export const atOnceMs = 500;
+
+/** The mount's longest back-off, and a boot's noise. */
+const backMs = 8000;
+
+export class FaultBench {
+	readonly tally: FaultTally;
+	#box: Sandbox | undefined;
+	#directory = "";
+	/** That was booted last. */
+	#vm: VirtualMachine | undefined;
+
+	/** For the tests of a file: each begins with nothing, and has to leave nothing. */
+	constructor(title: string) {
+		this.tally = new FaultTally(title);
+		beforeEach(async () => {
+			this.#box = await Sandbox.create();
+			this.#directory = await machineDirectory();
+		});
+		afterEach(() => this.#leave());
+		afterAll(() => {
+			this.tally.print();
+			expect(this.tally.hangs).toEqual([]);
+			expect(this.tally.leftovers).toBe(0);
+		});
+	}
+
+	get box(): Sandbox {
+		if (!this.#box) throw new Error("no test has begun");
+		return this.#box;
+	}
+
+	/** Where the machine's sockets are. */
+	get directory(): string {
+		return this.#directory;
+	}
+
+	get vm(): VirtualMachine {
+		if (!this.#vm) throw new Error("no machine was booted");
+		return this.#vm;
+	}
+
+	get mountpoint(): string {
+		return this.box.mountpoint;
+	}
+
+	/** A path in the mount. */
+	at(path: string): string {
+		return join(this.mountpoint, path);
+	}
+
+	async boot(args: readonly string[]): Promise<VirtualMachine> {
+		this.#vm = await startVirtualMachine(this.#directory, args);
+		return this.#vm;
+	}
+
+	/** Mounts in the background. */
+	async mount(source: string, options = "cache_timeout=0.3"): Promise<void> {
+		const args = [source, this.mountpoint, "-o", options];
+		expect(await this.box.qomfs(args)).toEqual({
+			...{ status: 0, stdout: "", stderr: "" },
+		});
+	}
+
+	// biome-ignore lint/suspicious/noExplicitAny: a test looks into the status as it likes
+	async status(): Promise<any> {
+		return JSON.parse(await readFile(this.at(".qomfs/status"), "utf8"));
+	}
+
+	async daemonPid(): Promise<number> {
+		return (await this.status()).pid;
+	}
+
+	/** Empty where nothing is mounted. */
+	async mountType(): Promise<string> {
+		const { stdout } = await run("findmnt", [
+			...["-n", "-o", "FSTYPE", this.mountpoint],
+		]);
+		return stdout.trim();
+	}
+
+	/** Signals a machine, and waits for its end where that ends it. */
+	async kill(
+		signal: NodeJS.Signals,
+		machine: VirtualMachine = this.vm,
+	): Promise<void> {
+		this.tally.fault();
+		machine.process.kill(signal);
+		if (signal === "SIGSTOP" || signal === "SIGCONT") return;
+		await new Promise<void>((resolve) => {
+			machine.process.once("exit", () => resolve());
+		});
+	}
+
+	/** Lets a machine that was stopped go on, if there is one. */
+	wake(): void {
+		this.#vm?.process.kill("SIGCONT");
+	}
+
+	/** Polls until a file can be read; how long that took, in ms. */
+	async untilReadable(path: string, withinMs = backMs): Promise<number> {
+		const startMs = performance.now();
+		for (;;) {
+			const { answer } = await this.tally.read(this.at(path));
+			const tookMs = performance.now() - startMs;
+			if (answer === "ok") return tookMs;
+			if (tookMs > withinMs) throw new Error(`${path} did not come: ${answer}`);
+			await sleep(20);
+		}
+	}
+
+	/** What the mount says while there is no machine. */
+	async expectLost(): Promise<void> {
+		expectAll(
+			await this.tally.eachKind(this.at("objects/io0"), "poll-max-ns"),
+			["ENODEV"],
+			atOnceMs,
+		);
+		const { connection, reason, source } = await this.status();
+		expect(connection).toBe("reconnecting");
+		expect(reason).toMatch(/\w/);
+		expect(source).toMatch(/\w/);
+		expect(await this.mountType()).toBe("fuse.qomfs");
+	}
+
+	async #leave(): Promise<void> {
+		await this.box.qomfs(["umount", this.mountpoint]);
+		await this.#vm?.stop();
+		this.#vm = undefined;
+		const left = [
+			...(await this.box.leftovers()),
+			...(await socketsIn(this.box.directory)),
+			...(await socketsIn(this.#directory)),
+		];
+		this.tally.left(left);
+		await rm(this.#directory, { recursive: true, force: true });
+		await this.box.remove();
+		expect(left).toEqual([]);
+	}
+}
+
+/** Every attempt was answered so, and soon enough. */
+export function expectAll(
+	attempts: readonly Attempt[],
+	answers: readonly string[],
+	withinMs: number,
+): void {
+	expect(attempts.filter(({ answer }) => !answers.includes(answer))).toEqual(
+		[],
+	);
+	expect(Math.max(...attempts.map(({ ms }) => ms))).toBeLessThan(withinMs);
+}
