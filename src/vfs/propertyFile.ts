@@ -163,7 +163,14 @@ class WritableHandle implements FileHandle {
 	async read(length: number, position: number): Promise<Uint8Array> {
 		if (!this.#readable) throw new FileError("EBADF", "not open for reading");
 		this.#snapshot ??= this.#file.readBytes();
-		return (await this.#snapshot).subarray(position, position + length);
+		const snapshot = this.#snapshot;
+		try {
+			return (await snapshot).subarray(position, position + length);
+		} catch (error) {
+			// The next read asks again.
+			if (this.#snapshot === snapshot) this.#snapshot = undefined;
+			throw error;
+		}
 	}
 
 	/** The kernel lets only one write at a time through to a file. */
