@@ -84,7 +84,11 @@ export class FileSystem {
 		length: number,
 		position: number,
 	): Promise<Uint8Array> {
-		return this.#serve("read", node, () => handle.read(length, position));
+		const act = () => handle.read(length, position);
+		// What no longer changes is at hand.
+		return handle.size === undefined
+			? this.#serve("read", node, act)
+			: this.#record("read", node, act);
 	}
 
 	write(
@@ -97,7 +101,7 @@ export class FileSystem {
 
 	/** Nobody hears of a failure any more, but it is recorded. */
 	release({ node, handle }: OpenFile): Promise<void> {
-		return this.#serve("close", node, async () => handle.release());
+		return this.#record("close", node, async () => handle.release());
 	}
 
 	/** A property has no length to cut and no times to set: what a shell asks on the way is granted. */
@@ -199,11 +203,22 @@ export class FileSystem {
 	}
 
 	/**
-	 * Keeps the reason of a failure, which an errno cannot carry.
+	 * Does what the node may have to wait for QEMU for.
 	 *
 	 * @param name of the entry that it is about, where `node` is its directory
 	 */
-	async #serve<Result>(
+	#serve<Result>(
+		operation: string,
+		node: Node,
+		act: () => Promise<Result>,
+		name?: string,
+	): Promise<Result> {
+		const serve = node.waits ? () => node.volume.wait(act) : act;
+		return this.#record(operation, node, serve, name);
+	}
+
+	/** Keeps the reason of a failure, which an errno cannot carry. */
+	async #record<Result>(
 		operation: string,
 		node: Node,
 		act: () => Promise<Result>,
@@ -211,7 +226,7 @@ export class FileSystem {
 	): Promise<Result> {
 		const { volume } = node;
 		try {
-			return await (node.waits ? volume.wait(act) : act());
+			return await act();
 		} catch (error) {
 			// A shell looks for many names that are not there.
 			if (operation === "lookup" && errnoName(error) === "ENOENT") throw error;
