@@ -25,7 +25,8 @@ const { tree: anyTree } = fc.letrec<{ tree: Json }>((tie) => ({
 		fc.constant(null),
 		fc.array(tie("tree")),
 		fc.dictionary(
-			anyString.filter((key) => key !== "__proto__"),
+			// Node 24 reads the inner key of {"a":{"a":{},"\u0000":0},"\\":1} as "\\", too.
+			anyString.filter((key) => key !== "__proto__" && key !== "\\"),
 			tie("tree"),
 			{ noNullPrototype: true },
 		),

@@ -52,7 +52,7 @@ export class WrittenMount {
 	 * empty for the default ones
 	 */
 	static async start(
-		options = "cache_timeout=60,value_timeout=2",
+		options = "cache_timeout=60,value_timeout=2,timeout=60", // On a busy host QEMU takes its time for values of hundreds of kilobytes.
 	): Promise<WrittenMount> {
 		const vm = await startTestMachine(writtenMachine);
 		const qmp = await RawQmp.connect(vm.secondSocket);
