@@ -17,7 +17,6 @@ import {
 	mkdtempSync,
 	readdirSync,
 	readFileSync,
-	readlinkSync,
 	realpathSync,
 	symlinkSync,
 	writeFileSync,
@@ -127,6 +126,9 @@ function makeRoot(root: string, suite: string, hasOwnNode: boolean): void {
 		run("chroot", root, program, "--version");
 }
 
+/** In the environment of all that runs there. */
+const marker = "QOMFS_FRESH_ROOT";
+
 /** Where root would clone it, and nobody else can reach it. */
 const clone = "root/qomfs";
 
@@ -148,7 +150,10 @@ async function runCommands(
 			...[process.execPath, join(project, "tools/freshRun.ts")],
 			...[root, clone, ...testArgs],
 		],
-		{ stdio: ["ignore", "inherit", "inherit"] },
+		{
+			stdio: ["ignore", "inherit", "inherit"],
+			env: { ...process.env, [marker]: root },
+		},
 	);
 	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 		process.on(signal, () => child.kill("SIGKILL"));
@@ -174,7 +179,9 @@ function isInUse(folder: string): boolean {
 		isMounted ||
 		readdirSync("/proc").some((pid) => {
 			try {
-				return readlinkSync(`/proc/${pid}/root`).startsWith(`${folder}/`);
+				return readFileSync(`/proc/${pid}/environ`, "utf8").includes(
+					`${marker}=${folder}/`,
+				);
 			} catch {
 				return false; // no process, or none any more
 			}

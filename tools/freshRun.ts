@@ -2,14 +2,42 @@
  * The part of freshRoot.ts that runs in the namespaces: `freshRun.ts ROOT CLONE [TEST...]`.
  * Its own file system is still that of the machine; the two commands see the root alone.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { run } from "./debianRoot.ts";
 
 const [root = "", clone = "", ...testArgs] = process.argv.slice(2);
+
+/**
+ * A process that does nothing, in a mount namespace of which the root is that of the fresh
+ * machine. A chroot would not do: who enters a mount namespace leaves it again.
+ */
+const holder = await enterRoot();
+
+async function enterRoot(): Promise<ChildProcess> {
+	const script = `
+		mount --bind "$0" "$0" && cd "$0" &&
+		mount --rbind /dev dev && mount --rbind /sys sys && mount -t proc proc proc &&
+		pivot_root . mnt && umount -l /mnt && echo up && exec sleep infinity`;
+	const child = spawn(
+		"unshare",
+		["--mount", "--propagation", "private", "sh", "-c", script, root],
+		{ stdio: ["ignore", "pipe", "inherit"] },
+	);
+	const ended = once(child, "exit").then(() => {
+		throw new Error(`the root of ${root} cannot be entered`);
+	});
+	await Promise.race([once(child.stdout, "data"), ended]);
+	ended.catch(() => {}); // from now on its end is no failure
+	return child;
+}
+
+/** A command line that runs there. */
+function inRoot(...command: string[]): [program: string, args: string[]] {
+	return ["nsenter", ["-t", `${holder.pid}`, "-m", ...command]];
+}
 
 /** Longest that `npm start` may take to be ready, with all that it has to install. */
 const patienceMs = 15 * 60_000;
@@ -29,19 +57,20 @@ function environment(): NodeJS.ProcessEnv {
 		HOME: "/root",
 		PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		QOMFS_REQUIRE: "qemu,fuse",
+		QOMFS_FRESH_ROOT: root, // by which freshRoot.ts knows what belongs to it
 	};
 }
 
 /** Mounts, processes and temporary files that the root has. */
 function traces(): Set<string> {
-	const mounts = readFileSync("/proc/self/mountinfo", "utf8")
+	const mounts = readFileSync(`/proc/${holder.pid}/mountinfo`, "utf8")
 		.split("\n")
-		.map((line) => line.split(" ")[4] ?? "")
-		.filter((mountpoint) => mountpoint.startsWith(root));
+		.map((line) => `mount ${line.split(" ")[4]}`);
 	const processes = readdirSync("/proc")
-		.filter((pid) => Number(pid) > 1 && pid !== `${process.pid}`)
+		.map(Number)
+		.filter((pid) => pid > 1 && pid !== process.pid && pid !== holder.pid)
 		.map((pid) => `process ${pid} (${commandLine(pid)})`);
-	const files = ["/tmp", "/var/tmp", "/dev/shm"]
+	const files = ["/tmp", "/var/tmp"]
 		.flatMap((folder) =>
 			readdirSync(join(root, folder)).map((name) => join(folder, name)),
 		)
@@ -49,7 +78,7 @@ function traces(): Set<string> {
 	return new Set([...mounts, ...processes, ...files]);
 }
 
-function commandLine(pid: string): string {
+function commandLine(pid: number): string {
 	try {
 		return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
 	} catch {
@@ -77,7 +106,7 @@ async function hasLeftNothing(
 async function npmStart(): Promise<boolean> {
 	const before = traces();
 	const line = `cd /${clone} && npm start`;
-	const child = spawn("chroot", [root, "script", "-qfec", line, "/dev/null"], {
+	const child = spawn(...inRoot("script", "-qfec", line, "/dev/null"), {
 		stdio: ["pipe", "pipe", "inherit"],
 		env: { ...environment(), TERM: "dumb", SHELL: "/bin/sh" },
 	});
@@ -107,11 +136,10 @@ async function npmStart(): Promise<boolean> {
 async function npmTest(): Promise<boolean> {
 	const before = traces();
 	const line = `cd /${clone} && npm test -- "$@"`;
-	const { status } = spawnSync(
-		"chroot",
-		[root, "sh", "-c", line, "sh", ...testArgs],
-		{ stdio: ["ignore", "inherit", "inherit"], env: environment() },
-	);
+	const { status } = spawnSync(...inRoot("sh", "-c", line, "sh", ...testArgs), {
+		stdio: ["ignore", "inherit", "inherit"],
+		env: environment(),
+	});
 	return (await hasLeftNothing("npm test", before)) && status === 0;
 }
 
@@ -127,11 +155,7 @@ async function timed(
 	return isGood;
 }
 
-// Only in what is a mount itself can a test make a mount namespace.
-run("mount", "--bind", root, root);
-run("mount", "--rbind", "/dev", join(root, "dev"));
-run("mount", "--rbind", "/sys", join(root, "sys"));
-run("mount", "-t", "proc", "proc", join(root, "proc"));
 const hasStarted = await timed("npm start", npmStart);
 const hasPassed = await timed("npm test", npmTest);
+holder.kill("SIGKILL");
 process.exitCode = hasStarted && hasPassed ? 0 : 1;
