@@ -155,9 +155,9 @@ async function runCommands(
 			env: { ...process.env, [marker]: root },
 		},
 	);
-	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-		process.on(signal, () => child.kill("SIGKILL"));
-	const [status] = await once(child, "exit");
+	const exit = once(child, "exit");
+	stop.addEventListener("abort", () => child.kill("SIGKILL"));
+	const [status] = await exit;
 	return status ?? 1;
 }
 
@@ -189,6 +189,11 @@ function isInUse(folder: string): boolean {
 	);
 }
 
+const stopping = new AbortController();
+const stop = stopping.signal;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+	process.on(signal, () => stopping.abort());
+
 const args = process.argv.slice(2);
 const suiteArg = args.find((arg) => arg.startsWith("--suite="));
 const testArgs = args.filter((arg) => arg !== "--own-node" && arg !== suiteArg);
@@ -202,7 +207,9 @@ try {
 	process.exitCode = cannotBeMade;
 }
 try {
-	if (process.exitCode === undefined)
+	await sleep(0); // a signal that came meanwhile
+	if (stop.aborted) process.exitCode = 1;
+	else if (process.exitCode === undefined)
 		process.exitCode = await runCommands(root, testArgs);
 } finally {
 	await remove(folder);
