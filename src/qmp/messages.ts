@@ -89,13 +89,19 @@ function readGreeting(greeting: JsonObject): Greeting {
 	return {
 		kind: "greeting",
 		version: {
-			major: Number(qemu.major ?? 0),
-			minor: Number(qemu.minor ?? 0),
-			micro: Number(qemu.micro ?? 0),
-			package: String(version.package ?? ""),
+			major: numberOr0(qemu.major),
+			minor: numberOr0(qemu.minor),
+			micro: numberOr0(qemu.micro),
+			package: typeof version.package === "string" ? version.package : "",
 		},
-		capabilities: Array.isArray(capabilities) ? capabilities.map(String) : [],
+		capabilities: Array.isArray(capabilities)
+			? capabilities.filter((name) => typeof name === "string")
+			: [],
 	};
+}
+
+function numberOr0(value: Json | undefined): number {
+	return typeof value === "number" ? value : 0;
 }
 
 function unknown(message: Json): ProtocolError {

@@ -24,6 +24,22 @@ describe("reading a message", () => {
 	});
 
 	it.each([
+		'{"QMP": {"version": {"qemu": {"major": {"toString": null}, "minor": {"valueOf": 1}}}}}',
+		'{"QMP": {"version": {"qemu": {"micro": "x"}, "package": {"toString": null}}}}',
+		'{"QMP": {"version": null, "capabilities": [{"toString": null}, null, 5]}}',
+		'{"QMP": {"version": 5, "capabilities": {}}}',
+	])(
+		"takes nothing from a greeting that is not what it should be: %s",
+		(text) => {
+			expect(readMessage(parseJson(text))).toStrictEqual({
+				kind: "greeting",
+				version: { major: 0, minor: 0, micro: 0, package: "" },
+				capabilities: [],
+			});
+		},
+	);
+
+	it.each([
 		['{"return": {}, "id": 7}', {}, 7],
 		['{"return": [], "id": "x"}', [], "x"],
 		['{"return": null}', null, undefined],
