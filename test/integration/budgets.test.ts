@@ -151,7 +151,7 @@ describe.skipIf(lacksMount)("QMP commands for", () => {
 			const first = bulk ? upTo(1) : exactly(1);
 			check("cat, listed", await asked(mounted, cat), first);
 			check("cat, at once again", await asked(mounted, cat), exactly(1));
-			await sleep(valueTimeoutSec * 1000 + 100);
+			await sleep(valueTimeoutSec * 1000 + 100); // until value_timeout is over
 			check("cat, after a pause", await asked(mounted, cat), exactly(1));
 		});
 	});

@@ -126,7 +126,7 @@ describe.skipIf(lacksMount)(`4 writers and 8 readers for ${seconds} s`, () => {
 					time,
 					value: await qmp.execute("qom-get", args),
 				});
-				await sleep(20);
+				await sleep(20); // between two looks
 			}
 		return values;
 	}

@@ -1,6 +1,5 @@
 /** How a daemon ends, and that nothing stays behind. */
 import { chmod, chown, open, readdir } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { expectAll, FaultBench, tiny } from "../support/faultBench.ts";
 import { gone, lacksMount, run } from "../support/mounted.ts";
@@ -39,7 +38,7 @@ describe.skipIf(lacksMount)("a daemon", () => {
 		await bench.mount((await bench.boot(tiny)).socket);
 		const pid = await bench.daemonPid();
 		await bench.kill("SIGKILL");
-		await sleep(300);
+		await bench.untilLost();
 		expect(await run("fusermount3", ["-u", bench.mountpoint])).toMatchObject({
 			status: 0,
 		});
@@ -89,7 +88,7 @@ describe.skipIf(lacksMount)("a daemon", () => {
 				bench.mountpoint,
 				3000,
 			);
-			await sleep(300);
+			await bench.untilWaiting(5);
 			bench.tally.fault();
 			process.kill(pid, signal);
 			await gone(pid);

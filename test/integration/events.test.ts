@@ -1,7 +1,6 @@
 /** `qomfs events`, and `.qomfs/events` of a mount. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
 	afterAll,
 	afterEach,
@@ -57,10 +56,8 @@ describe.skipIf(lacksQemu)("the tools", () => {
 		async function follow(...args: string[]) {
 			const path = join(tools.directory, "events.sock");
 			const tool = tools.start("qomfs", "events", "-s", path, ...args);
-			await expect
-				.poll(() => proxy.count("qmp_capabilities"), { timeout: 30_000 })
-				.toBe(1);
-			await sleep(1000); // for the answer, of which nobody tells
+			// It has negotiated once that was answered.
+			await expect.poll(() => proxy.answered, { timeout: 30_000 }).toBe(1);
 			return tool;
 		}
 
@@ -139,11 +136,11 @@ describe.skipIf(lacksQemu)("the tools", () => {
 	});
 
 	it("tell of QEMU's end while they follow events", async () => {
-		const following = tools.start("qomfs", "events");
-		const isServed = () =>
-			machine.get("/chardevs/compat_monitor0", "connected") as Promise<boolean>;
-		await expect.poll(isServed, { timeout: 30_000 }).toBe(true);
-		await sleep(1000); // for the negotiation
+		const path = join(tools.directory, "end.sock");
+		await using proxy = await CountingProxy.listen(path, machine.vm.socket);
+		const following = tools.start("qomfs", "events", "-s", path);
+		// It has negotiated once that was answered.
+		await expect.poll(() => proxy.answered, { timeout: 30_000 }).toBe(1);
 		machine.qmp.ask("quit").catch(() => {});
 		expect(await following.ended).toBe(3);
 		expect(JSON.parse(following.lines().at(-1) ?? "")).toMatchObject({

@@ -87,7 +87,7 @@ async function expectAlive(withinMs = 3000): Promise<void> {
 		if (answer === "ok") break;
 		if (performance.now() - startMs > withinMs)
 			throw new Error(`not back: ${answer} ${JSON.stringify(await status())}`);
-		await sleep(50);
+		await sleep(50); // between two looks
 	}
 	expect(await readFile(at(goodName), "utf8")).toBe("fine\n");
 	expect((await status()).pid).toBe(pid);
@@ -211,7 +211,7 @@ describe.skipIf(lacksMount)("a peer that answers wrongly", () => {
 		tally.fault();
 		const { answer, ms } = await read(goodName);
 		expect(answer).toBe(expected);
-		expect(ms).toBeLessThan(timeoutMs + 500);
+		expect(ms).toBeLessThan(timeoutMs + 1000); // a second for the host
 		if (expected === "ok")
 			expect(await readFile(at(goodName), "utf8")).toBe("fine\n");
 		server.trick = () => "honest";
@@ -264,7 +264,7 @@ describe.skipIf(lacksMount)("a peer that answers wrongly", () => {
 			sent = sent.then(async () => {
 				for (const byte of Buffer.from(server.answer(request))) {
 					socket.write(Buffer.of(byte));
-					await sleep(1);
+					await sleep(1); // or they would go together
 				}
 			});
 			await sent;
@@ -381,7 +381,6 @@ describe.skipIf(lacksMount)("a peer that sends too much", () => {
 		server.broadcast(
 			'{"event":"X","timestamp":{"seconds":{"valueOf":1,"toString":2}}}',
 		);
-		await sleep(200);
 		await expectAlive();
 	});
 

@@ -16,6 +16,7 @@ import {
 	atOnceMs,
 	expectAll,
 	FaultBench,
+	patienceMs,
 	tiny,
 } from "../support/faultBench.ts";
 import { HostileServer } from "../support/hostileServer.ts";
@@ -63,12 +64,12 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 						bench.at("objects/io0/type"),
 					);
 					if (answer === "ok") lastSeenMs = performance.now() - lostMs;
-					await sleep(10);
+					await sleep(10); // between two looks
 				}
 			})();
 			await bench.boot(other);
 			await bench.untilReadable("objects/io1/type");
-			await sleep(400);
+			await sleep(400); // cache_timeout is over
 			watching = false;
 			await watched;
 			expect(lastSeenMs).toBeLessThan(300);
@@ -96,7 +97,7 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 			bench.mountpoint,
 			10_000,
 		);
-		await sleep(1500); // all of them wait by now
+		await bench.untilWaiting(30);
 		const killedMs = performance.now();
 		await bench.kill("SIGKILL");
 		const attempts = await waiting;
@@ -160,7 +161,7 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 				const waiting = [1, 2, 3].map(() =>
 					bench.tally.read(bench.at("objects/io0/poll-max-ns")),
 				);
-				await sleep(300);
+				await expect.poll(() => proxy.swallowedBytes).toBeGreaterThan(0);
 				bench.tally.fault();
 				const startMs = performance.now();
 				for (const client of proxy.clients) act(client);
@@ -196,7 +197,12 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 				),
 				{ stdio: "ignore" },
 			);
-			await sleep(1000);
+			const isListening = async () =>
+				(await run("nsenter", inside("cat", "/proc/net/tcp"))).stdout;
+			// Of 127.0.0.1:4444 (proc_net_tcp(5): state 0A).
+			await expect
+				.poll(isListening, { timeout: patienceMs })
+				.toMatch(/ 0100007F:115C \S+ 0A /);
 			return qemu;
 		};
 		let qemu = await start();
@@ -237,7 +243,7 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 		const second = await HostileServer.listen(socket);
 		second.greeting = "";
 		const closing = setInterval(() => second.each((peer) => peer.end()), 5);
-		await sleep(4000);
+		await sleep(4000); // what is counted is how often it tries in that time
 		expect(second.connections.length).toBeGreaterThanOrEqual(3);
 		expect(second.connections.length).toBeLessThanOrEqual(8);
 		expect(await bench.status()).toMatchObject({

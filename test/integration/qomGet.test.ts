@@ -1,6 +1,7 @@
 /** qom-get against a real machine. */
-import { setTimeout as sleep } from "node:timers/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CountingProxy } from "../support/countingProxy.ts";
 import { lacksQemu } from "../support/mounted.ts";
 import { ToolMachine } from "../support/toolMachine.ts";
 import { expectRefusal, type Tools } from "../support/tools.ts";
@@ -118,9 +119,15 @@ describe.skipIf(lacksQemu)("the tools", () => {
 
 		it("--until waits for a value, written as a user would, and shows it", async () => {
 			await machine.set("/objects/mem0", "dump", false);
-			const wait = tools.start("qom-get", "mem0.dump", "--until", "on");
+			const path = join(tools.directory, "until.sock");
+			await using proxy = await CountingProxy.listen(path, machine.vm.socket);
+			const args = ["mem0.dump", "--until", "on", "-s", path];
+			const wait = tools.start("qom-get", ...args);
 			try {
-				await sleep(1500); // long enough for a value that it should not show
+				// It has seen more than once what it should not show.
+				await expect
+					.poll(() => proxy.count("qom-get"), { timeout: 30_000 })
+					.toBeGreaterThan(3);
 				expect(wait.lines()).toEqual([]);
 				await machine.set("/objects/mem0", "dump", true);
 				expect(await wait.ended).toBe(0);

@@ -147,15 +147,18 @@ describe.skipIf(lacksMount)("a mount with -o unsafe_writes", () => {
 
 	it("refuses after a second when QEMU does not answer, and at once when it is gone", async () => {
 		const path = "/objects/io0/poll-shrink";
-		const unanswered = (signal: string) =>
-			`exec 3>> ${file(path)}; kill -${signal} ${written.vm.pid}; sleep 0.2; echo 1 >&3; r=$?; kill -CONT ${written.vm.pid} 2>&-; exit $r`;
+		const { pid } = written.vm;
+		const unanswered = (signal: string, isSo: string) =>
+			`exec 3>> ${file(path)}; kill -${signal} ${pid}; until ${isSo}; do :; done; echo 1 >&3; r=$?; kill -CONT ${pid} 2>&-; exit $r`;
+		const isStopped = `grep -q '^State:.T' /proc/${pid}/status`;
+		const isLost = `grep -q reconnecting "$M/.qomfs/status"`;
 		await expectFailure(written.mounted, {
-			...{ line: unanswered("STOP"), sees: "Connection timed out" },
+			...{ line: unanswered("STOP", isStopped), sees: "Connection timed out" },
 			...{ path, errno: "ETIMEDOUT", class: null },
 			desc: /^qom-[\w-]+: no answer .* 1 s$/,
 		});
 		// No attribute is to be had then, but what needs no QEMU still answers.
-		const { status, stderr } = await written.sh(unanswered("KILL"));
+		const { status, stderr } = await written.sh(unanswered("KILL", isLost));
 		expect([status, stderr]).toEqual([
 			1,
 			expect.stringContaining(": No such device"),

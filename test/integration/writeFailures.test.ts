@@ -1,5 +1,4 @@
 /** What a user sees where a write or a read fails, by the reason. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
 	type ExpectedFailure,
@@ -336,7 +335,6 @@ except OSError as e: print(errno.errorcode[e.errno])'`,
 				"qom-type": "iothread",
 				id: "io9",
 			});
-			await sleep(100);
 			const path = "/objects/io9/poll-grow";
 			await written.mountAnew();
 			await written.asked(`cat ${file(path)} > /dev/null`);

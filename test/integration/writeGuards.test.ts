@@ -1,5 +1,4 @@
 /** What is guarded, because it could crash the machine. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { valuesSet } from "../support/countingProxy.ts";
 import { expectFailure, failures } from "../support/failures.ts";
@@ -93,7 +92,10 @@ describe.skipIf(lacksMount)("a mount that is written to", () => {
 			expect(await walk(written.qmp)).toEqual(before);
 			await written.qmp.execute("cont");
 			await written.qmp.execute("system_reset");
-			await sleep(500);
+			// It has survived the reset only once it has begun again.
+			await expect
+				.poll(async () => (await written.sh('cat "$M/.qomfs/events"')).stdout)
+				.toContain('"RESET"');
 			expect(await written.qmp.execute("query-status")).toMatchObject({
 				running: true,
 			});

@@ -79,7 +79,7 @@ describe.skipIf(lacksMount)("a mount that is written to", () => {
 					known,
 					(await written.sh(`cat ${file(known)}`)).stdout.trim(),
 				);
-			await sleep(2100); // until nothing is prefetched any more
+			await sleep(2100); // value_timeout is over: nothing is prefetched any more
 			for (const [known, text] of texts) {
 				await written.asked(`[ -e ${file(known)} ]`);
 				const opening = await written.asked(
@@ -163,7 +163,7 @@ describe.skipIf(lacksMount)("a mount with the default options", () => {
 	it("costs two commands a write with the default options too", async () => {
 		const path = file("/objects/io0/poll-grow");
 		const commands = async (shellLine: string) => {
-			await sleep(1500); // until everything is looked up anew
+			await sleep(1500); // cache_timeout is over: everything is looked up anew
 			const requests = await written.proxy.during(() => written.sh(shellLine));
 			return requests.map(({ command }) => command);
 		};

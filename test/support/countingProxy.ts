@@ -13,9 +13,11 @@ export interface ProxiedRequest {
 	readonly bytes: number;
 }
 
-export class CountingProxy {
+export class CountingProxy implements AsyncDisposable {
 	/** All requests so far, oldest first, none of them answered before it is in here. */
 	readonly requests: ProxiedRequest[] = [];
+	/** How many replies have gone to the client. */
+	answered = 0;
 	readonly #sockets = new Set<Socket>();
 	readonly #server = createServer((client) => this.#serve(client));
 	readonly #monitor: string;
@@ -51,6 +53,10 @@ export class CountingProxy {
 		await once(this.#server, "close");
 	}
 
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.close();
+	}
+
 	#serve(client: Socket): void {
 		const monitor = connect(this.#monitor);
 		const splitter = new MessageSplitter();
@@ -65,7 +71,13 @@ export class CountingProxy {
 			}
 		});
 		client.pipe(monitor);
-		monitor.pipe(client);
+		const answers = new MessageSplitter();
+		monitor.on("data", (chunk) => {
+			client.write(chunk);
+			for (const text of answers.push(chunk))
+				if (/^\{"(return|error|id)"/.test(text)) this.answered++;
+		});
+		monitor.on("end", () => client.end());
 		for (const socket of [client, monitor]) {
 			this.#sockets.add(socket);
 			socket.on("error", () => socket.destroy());

@@ -1,5 +1,5 @@
 /** A machine and a mount that a test does harm to; nothing may stay behind. */
-import { readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeEach, expect } from "vitest";
@@ -20,6 +20,15 @@ export const atOnceMs = 500;
 
 /** The mount's longest back-off, and a boot's noise. */
 const backMs = 8000;
+
+/**
+ * For an answer (fs/fuse/dev.c, request_wait_answer), or for another that looks up the same name
+ * and waits for one (fs/dcache.c, d_alloc_parallel; fs/namei.c takes the directory's lock).
+ */
+const waitsForMount = /request_wait|fuse|d_alloc_parallel|d_wait|rwsem|lookup/;
+
+/** For what comes sooner or later; it ends only what hangs. */
+export const patienceMs = 30_000;
 
 export class FaultBench {
 	readonly tally: FaultTally;
@@ -127,6 +136,28 @@ export class FaultBench {
 		}
 	}
 
+	/** Waits until the mount has noticed that its machine is gone. */
+	async untilLost(): Promise<void> {
+		await expect
+			.poll(async () => (await this.status()).connection, {
+				timeout: patienceMs,
+			})
+			.toBe("reconnecting");
+	}
+
+	/**
+	 * Waits until so many processes that name the mount on their command line wait in the kernel
+	 * for its answer, or have had it.
+	 *
+	 * @param answered how many have had it
+	 */
+	async untilWaiting(count: number, answered = () => 0): Promise<void> {
+		const reached = async () => (await this.#waiting()) + answered();
+		await expect
+			.poll(reached, { timeout: patienceMs })
+			.toBeGreaterThanOrEqual(count);
+	}
+
 	/** What the mount says while there is no machine. */
 	async expectLost(): Promise<void> {
 		expectAll(
@@ -139,6 +170,25 @@ export class FaultBench {
 		expect(reason).toMatch(/\w/);
 		expect(source).toMatch(/\w/);
 		expect(await this.mountType()).toBe("fuse.qomfs");
+	}
+
+	/** Where a process sleeps, its wchan says (proc(5)). */
+	async #waiting(): Promise<number> {
+		const pids = (await readdir("/proc")).filter((name) => /^\d/.test(name));
+		const waiting = await Promise.all(
+			pids.map(async (pid) => {
+				const [line, place] = await Promise.all(
+					["cmdline", "wchan"].map(
+						(file) => readFile(`/proc/${pid}/${file}`, "utf8").catch(() => ""), // it has just ended
+					),
+				);
+				return (
+					line?.includes(`${this.mountpoint}/`) &&
+					waitsForMount.test(place ?? "")
+				);
+			}),
+		);
+		return waiting.filter(Boolean).length;
 	}
 
 	async #leave(): Promise<void> {

@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 export class TcpProxy {
 	readonly clients = new Set<Socket>();
 	isSilent = false;
+	/** What it should have passed on while it was silent. */
+	swallowedBytes = 0;
 	readonly #monitor: string;
 	readonly #server = createServer({ allowHalfOpen: true }, (client) =>
 		this.#serve(client),
@@ -34,7 +36,10 @@ export class TcpProxy {
 	#serve(client: Socket): void {
 		const monitor = connect(this.#monitor);
 		this.clients.add(client);
-		client.on("data", (chunk) => this.isSilent || monitor.write(chunk));
+		client.on("data", (chunk) => {
+			if (this.isSilent) this.swallowedBytes += chunk.length;
+			else monitor.write(chunk);
+		});
 		client.on("error", () => client.destroy());
 		client.on("end", () => client.end());
 		client.on("close", () => {

@@ -48,11 +48,11 @@ export class WrittenMount {
 	#mounted: Mounted;
 
 	/**
-	 * @param options of the mount: nothing is forgotten in the midst of a test, unless it says so;
-	 * empty for the default ones
+	 * @param options of the mount: nothing is forgotten in the midst of a test, and QEMU may take
+	 * its time with hundreds of kilobytes, unless it says so; empty for the default ones
 	 */
 	static async start(
-		options = "cache_timeout=60,value_timeout=2,timeout=60", // On a busy host QEMU takes its time for values of hundreds of kilobytes.
+		options = "cache_timeout=60,value_timeout=2,timeout=60",
 	): Promise<WrittenMount> {
 		const vm = await startTestMachine(writtenMachine);
 		const qmp = await RawQmp.connect(vm.secondSocket);
