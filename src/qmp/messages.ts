@@ -86,22 +86,23 @@ function readGreeting(greeting: JsonObject): Greeting {
 	const version = isObject(greeting.version) ? greeting.version : {};
 	const qemu = isObject(version.qemu) ? version.qemu : {};
 	const capabilities = greeting.capabilities;
+	const numberIn = (name: string): number => {
+		const value = qemu[name] ?? 0;
+		if (typeof value !== "number") throw unknown(greeting);
+		return value;
+	};
 	return {
 		kind: "greeting",
 		version: {
-			major: numberOr0(qemu.major),
-			minor: numberOr0(qemu.minor),
-			micro: numberOr0(qemu.micro),
+			major: numberIn("major"),
+			minor: numberIn("minor"),
+			micro: numberIn("micro"),
 			package: typeof version.package === "string" ? version.package : "",
 		},
 		capabilities: Array.isArray(capabilities)
 			? capabilities.filter((name) => typeof name === "string")
 			: [],
 	};
-}
-
-function numberOr0(value: Json | undefined): number {
-	return typeof value === "number" ? value : 0;
 }
 
 function unknown(message: Json): ProtocolError {

@@ -130,9 +130,12 @@ export class QomDirectory implements Directory {
 		const node = this.#node(info);
 		if (node.kind === "directory") return directoryAttributes(this.volume);
 		const value = this.#tree.view.known(this.path, info.name);
-		return value === undefined || value instanceof QomError
-			? undefined
-			: node.attributesWith(value);
+		if (value === undefined || value instanceof QomError) return undefined;
+		try {
+			return node.attributesWith(value);
+		} catch {
+			return undefined; // the target of a link that is no path; its neighbours are listed
+		}
 	}
 }
 

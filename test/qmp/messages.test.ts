@@ -24,8 +24,7 @@ describe("reading a message", () => {
 	});
 
 	it.each([
-		'{"QMP": {"version": {"qemu": {"major": {"toString": null}, "minor": {"valueOf": 1}}}}}',
-		'{"QMP": {"version": {"qemu": {"micro": "x"}, "package": {"toString": null}}}}',
+		'{"QMP": {"version": {"package": {"toString": null}}}}',
 		'{"QMP": {"version": null, "capabilities": [{"toString": null}, null, 5]}}',
 		'{"QMP": {"version": 5, "capabilities": {}}}',
 	])(
@@ -117,6 +116,8 @@ describe("reading a message", () => {
 		'{"QMP": []}',
 		'{"QMP": "11.1"}',
 		'{"__proto__": {"return": {}}}',
+		'{"QMP": {"version": {"qemu": {"major": {"toString": null}}}}}',
+		'{"QMP": {"version": {"qemu": {"micro": "x"}}}}',
 	])("refuses %s", (text) => {
 		expect(() => read(text)).toThrow(ProtocolError);
 	});
