@@ -6,6 +6,7 @@ export default defineConfig({
 		// Real machines boot in software on slow hosts: these limits only end what hangs.
 		testTimeout: 120_000,
 		hookTimeout: 120_000,
+		expect: { poll: { timeout: 20_000 } },
 		// Two cores, and QEMU wants some of them.
 		maxWorkers: 2,
 	},
