@@ -39,6 +39,9 @@ interface Seen {
 
 const now = "$" + "{EPOCHREALTIME/./}";
 
+/** Each goes on for as long, however late it was started. */
+const begin = `END=$(( ${now} + DURATION ))`;
+
 /** Writes 1, 2, 3..., and prints each once it is written. */
 function writer(property: string): string {
 	return `while (( ${now} < END )); do
@@ -87,10 +90,10 @@ describe.skipIf(lacksMount)(`4 writers and 8 readers for ${seconds} s`, () => {
 			mounted = await mountQomfs(socket, "value_timeout=2");
 			const endMs = Date.now() + seconds * 1000;
 			const start = (script: string) =>
-				run("bash", ["-c", `cd "$M/objects/io0"; ${script}`], {
+				run("bash", ["-c", `cd "$M/objects/io0"; ${begin}; ${script}`], {
 					env: {
 						...{ ...process.env, LC_ALL: "C" },
-						...{ M: mounted.path, END: `${endMs}000` },
+						...{ M: mounted.path, DURATION: `${seconds}000000` },
 					},
 					timeout: seconds * 1000 + 20_000,
 				});
