@@ -117,6 +117,10 @@ function makeRoot(root: string, suite: string, hasOwnNode: boolean): void {
 	console.log(`copying a Debian ${suite} to ${root}`);
 	run("cp", "-a", "--reflink=auto", pristine, root);
 	connect(root);
+	// Whatever boots a machine or a container makes it, and fusermount3 -u looks into it
+	// for the mounts of an ordinary user.
+	if (!existsSync(join(root, "etc/mtab")))
+		symlinkSync("/proc/mounts", join(root, "etc/mtab"));
 	if (hasOwnNode) installNode(root);
 	else copyNode(root);
 	const { stdout } = spawnSync("git", ["-C", project, "status", "--short"]);
