@@ -68,6 +68,11 @@ function connect(root: string): void {
 				`${readFileSync(path, "utf8")}\n`,
 			);
 	}
+	trust(root);
+}
+
+/** Copies the certificates that this machine trusts. */
+function trust(root: string): void {
 	const certificates = [
 		...[npmSetting("cafile"), process.env.NODE_EXTRA_CA_CERTS],
 		process.env.SSL_CERT_FILE,
@@ -109,6 +114,7 @@ function ofThisMachine(program: string): string {
 function installNode(root: string): void {
 	run("chroot", root, "apt-get", "-qq", "update");
 	run("chroot", root, "apt-get", ...install, "nodejs", "npm");
+	trust(root); // the package of certificates has put its own list in their place
 }
 
 /** Makes the root of a machine that is as README asks for. @throws Error it cannot be */
