@@ -16,11 +16,15 @@ export async function contentsOf(
 	return contents;
 }
 
-/** The type of an object; undefined where QEMU does not tell. */
+/**
+ * The type of an object; undefined where QEMU does not tell.
+ *
+ * @param contents of the object, where they were just asked for
+ */
 export async function objectTypeOf(
 	source: QomSource,
 	path: QomPath,
-	contents: ObjectContents,
+	contents?: ObjectContents,
 ): Promise<string | undefined> {
 	const type = await propertyValue(source, path, "type", contents);
 	return typeof type === "string" ? type : undefined;

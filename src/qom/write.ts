@@ -12,7 +12,7 @@ import {
 	parseValue,
 	type ValueKind,
 } from "./codec.ts";
-import { propertyValue } from "./contents.ts";
+import { objectTypeOf } from "./contents.ts";
 import { guardReason } from "./guard.ts";
 import type { QomPath } from "./path.ts";
 import type { PropertyInfo, QomSource } from "./source.ts";
@@ -78,7 +78,7 @@ async function checkGuard(
 		guardReason(object, undefined, name, type) ??
 		guardReason(
 			object,
-			objectType ?? (await typeOf(source, object)),
+			objectType ?? (await objectTypeOf(source, object)),
 			name,
 			type,
 		);
@@ -92,15 +92,6 @@ async function checkGuard(
 					.join("; "),
 			},
 		);
-}
-
-/** Undefined where it cannot be told; whatever is wrong, QEMU says when the property is set. */
-async function typeOf(
-	source: QomSource,
-	object: QomPath,
-): Promise<string | undefined> {
-	const type = await propertyValue(source, object, "type");
-	return typeof type === "string" ? type : undefined;
 }
 
 /** Whether a user's text means a value that is there: `on` is true, `8K` is 8192. */

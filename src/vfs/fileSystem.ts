@@ -33,7 +33,7 @@ export class FileSystem {
 
 	/** @throws FileError ENOENT */
 	async lookup(parent: Node, name: string): Promise<Node> {
-		const directory = this.#directory(parent);
+		const directory = directoryOf(parent);
 		const hidden = directory.hidden?.(name);
 		if (hidden) return hidden;
 		return this.#serve(
@@ -58,7 +58,9 @@ export class FileSystem {
 	}
 
 	readdir(node: Node): Promise<readonly Entry[]> {
-		return this.#serve("readdir", node, () => this.#directory(node).entries());
+		return this.#serve("readdir", node, async () =>
+			directoryOf(node).entries(),
+		);
 	}
 
 	readlink(node: Node): Promise<string> {
@@ -197,11 +199,6 @@ export class FileSystem {
 		);
 	}
 
-	#directory(node: Node): Directory {
-		if (node.kind === "directory") return node;
-		throw new FileError("ENOTDIR", "not a directory");
-	}
-
 	/**
 	 * Does what the node may have to wait for QEMU for.
 	 *
@@ -243,11 +240,16 @@ function checkWritable({ volume }: Node): void {
 		throw new FileError("EROFS", "mounted read-only");
 }
 
+/** @throws FileError ENOTDIR */
+function directoryOf(node: Node): Directory {
+	if (node.kind === "directory") return node;
+	throw new FileError("ENOTDIR", "not a directory");
+}
+
 /** @throws FileError EROFS, ENOTDIR */
 function changeable(node: Node): Directory {
 	checkWritable(node);
-	if (node.kind === "directory") return node;
-	throw new FileError("ENOTDIR", "not a directory");
+	return directoryOf(node);
 }
 
 function accessOf(flags: number): Access {

@@ -76,11 +76,7 @@ export class QomDirectory implements Directory {
 
 	async entries(): Promise<readonly Entry[]> {
 		const entries = fileProperties(await this.#tree.view.sweep(this.path)).map(
-			(info) => ({
-				name: info.name,
-				kind: kindOf(info),
-				attributes: this.#knownAttributes(info),
-			}),
+			(info) => this.#entry(info),
 		);
 		// A sweep takes them in this order: it has done with the values before it goes deeper.
 		return [
@@ -123,6 +119,18 @@ export class QomDirectory implements Directory {
 			case "value":
 				return new PropertyFile(this.#tree, this, info);
 		}
+	}
+
+	/** Its attributes are made for a reader that looks at them; most want the name and the kind. */
+	#entry(info: PropertyInfo): Entry {
+		const known = () => this.#knownAttributes(info);
+		return {
+			name: info.name,
+			kind: kindOf(info),
+			get attributes() {
+				return known();
+			},
+		};
 	}
 
 	/** Without asking QEMU; a value that is not at hand leaves the size unknown. */

@@ -7,7 +7,7 @@ import {
 	ValueError,
 } from "../../errors.ts";
 import { incomplete, kindOfValue } from "../../qom/codec.ts";
-import { objectTypeOf, propertyValue } from "../../qom/contents.ts";
+import { propertyValue } from "../../qom/contents.ts";
 import { isPattern } from "../../qom/pattern.ts";
 import {
 	firstKnown,
@@ -102,6 +102,8 @@ async function setProperty(
 	text: string,
 	{ unsafeWrites }: SetFlags,
 ): Promise<void> {
+	// Where it did not come along, it is asked for only if the guard has to know.
+	const objectType = contents.values.get("type");
 	const current = await propertyValue(source, object, info.name, contents);
 	try {
 		const set = await write(source, {
@@ -111,7 +113,7 @@ async function setProperty(
 			kind: current instanceof QomError ? undefined : kindOfValue(current),
 			isUnsafe: unsafeWrites === true,
 			unsafeHint: "--unsafe-writes sets it anyway",
-			objectType: await objectTypeOf(source, object, contents),
+			objectType: typeof objectType === "string" ? objectType : undefined,
 		});
 		if (set === incomplete) throw new ValueError("the JSON is not complete");
 	} catch (error) {
