@@ -3,37 +3,18 @@ import { FileError, QomError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { formatValue, incomplete } from "../qom/codec.ts";
 import { isSecret } from "../qom/guard.ts";
-import { joinPath, type QomPath } from "../qom/path.ts";
-import type { Description, PropertyInfo } from "../qom/source.ts";
-import { write } from "../qom/write.ts";
+import type { Description } from "../qom/source.ts";
 import { type FileHandle, snapshotHandle } from "./fileHandle.ts";
 import type { Access, Attributes, File, Xattrs } from "./node.ts";
-import { type QomObject, type QomTree, unsafeHint } from "./qomTree.ts";
-import type { Volume } from "./volume.ts";
+import { QomProperty } from "./qomProperty.ts";
 import { WriteAssembler } from "./writeAssembler.ts";
 import { xattrs } from "./xattrs.ts";
 
-export class PropertyFile implements File {
+export class PropertyFile extends QomProperty implements File {
 	readonly kind = "file";
-	readonly waits = true;
-	readonly path: QomPath;
-	readonly #tree: QomTree;
-	readonly #object: QomObject;
-	readonly #info: PropertyInfo;
-
-	constructor(tree: QomTree, object: QomObject, info: PropertyInfo) {
-		this.#tree = tree;
-		this.#object = object;
-		this.#info = info;
-		this.path = joinPath(object.path, info.name);
-	}
-
-	get volume(): Volume {
-		return this.#tree.volume;
-	}
 
 	get isSecret(): boolean {
-		return isSecret(this.#object.type, this.#info.name);
+		return isSecret(this.object.type, this.info.name);
 	}
 
 	async attributes(openSize?: number): Promise<Attributes> {
@@ -51,8 +32,7 @@ export class PropertyFile implements File {
 	}
 
 	async readBytes(): Promise<Uint8Array> {
-		const { view } = this.#tree;
-		return this.#bytes(await view.get(this.#object.path, this.#info.name));
+		return this.#bytes(await this.get());
 	}
 
 	/**
@@ -62,38 +42,29 @@ export class PropertyFile implements File {
 	 * @throws ValueError, QomError
 	 */
 	async writeText(text: string): Promise<boolean> {
-		const { view, volume } = this.#tree;
-		const { learnt } = volume;
+		const { learnt } = this.volume;
 		try {
-			const set = await write(view, {
-				object: this.#object.path,
-				info: this.#info,
-				text,
-				kind: learnt.kindOf(this.path),
-				isUnsafe: volume.options.unsafeWrites,
-				unsafeHint,
-				objectType: this.#object.type,
-			});
+			const set = await this.write(text, learnt.kindOf(this.path));
 			if (set === incomplete) return false;
 			learnt.rememberValue(this.path, set);
 			learnt.rememberWrite(this.path);
 			return true;
 		} catch (error) {
-			const { type } = this.#object;
+			const { type } = this.object;
 			if (error instanceof QomError && error.refusal === "not writable" && type)
-				learnt.rememberReadOnly(type, this.#info.name);
+				learnt.rememberReadOnly(type, this.info.name);
 			throw error;
 		}
 	}
 
 	xattrs(): Xattrs {
 		const describe = async (): Promise<Description | undefined> => {
-			const { type } = this.#object;
+			const { type } = this.object;
 			if (type === undefined) return undefined;
-			return (await this.#tree.view.describe(type)).get(this.#info.name);
+			return (await this.tree.view.describe(type)).get(this.info.name);
 		};
 		return xattrs([
-			["type", async () => this.#info.type],
+			["type", async () => this.info.type],
 			["path", async () => this.path],
 			["description", async () => (await describe())?.description],
 			[
@@ -125,8 +96,8 @@ export class PropertyFile implements File {
 
 	#modeBits(): number {
 		if (this.isSecret) return 0o600;
-		const { type } = this.#object;
-		return this.volume.learnt.isReadOnly(type, this.#info.name) ? 0o444 : 0o644;
+		const { type } = this.object;
+		return this.volume.learnt.isReadOnly(type, this.info.name) ? 0o444 : 0o644;
 	}
 
 	#bytes(value: Json): Uint8Array {
@@ -137,9 +108,7 @@ export class PropertyFile implements File {
 	/** A property that cannot be read has no size, but it is there: only its open fails. */
 	async #size(): Promise<number> {
 		try {
-			const { view } = this.#tree;
-			const value = await view.peek(this.#object.path, this.#info.name);
-			return this.#bytes(value).length;
+			return this.#bytes(await this.peek()).length;
 		} catch (error) {
 			if (error instanceof QomError && !error.refusal.startsWith("no such"))
 				return 0;

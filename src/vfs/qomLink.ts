@@ -3,42 +3,19 @@ import { FileError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import {
 	isCanonicalPath,
-	joinPath,
-	type QomPath,
 	relativePath,
 	resolvePath,
 	rootPath,
 } from "../qom/path.ts";
-import type { PropertyInfo } from "../qom/source.ts";
-import { unsetLink, write } from "../qom/write.ts";
+import { unsetLink } from "../qom/write.ts";
 import type { Attributes, Symlink } from "./node.ts";
-import { type QomObject, type QomTree, unsafeHint } from "./qomTree.ts";
-import type { Volume } from "./volume.ts";
+import { QomProperty } from "./qomProperty.ts";
 
-export class QomLink implements Symlink {
+export class QomLink extends QomProperty implements Symlink {
 	readonly kind = "symlink";
-	readonly waits = true;
-	readonly path: QomPath;
-	readonly #tree: QomTree;
-	readonly #object: QomObject;
-	readonly #info: PropertyInfo;
-
-	constructor(tree: QomTree, object: QomObject, info: PropertyInfo) {
-		this.#tree = tree;
-		this.#object = object;
-		this.#info = info;
-		this.path = joinPath(object.path, info.name);
-	}
-
-	get volume(): Volume {
-		return this.#tree.volume;
-	}
 
 	async attributes(): Promise<Attributes> {
-		const { view } = this.#tree;
-		return this.attributesWith(
-			await view.peek(this.#object.path, this.#info.name),
-		);
+		return this.attributesWith(await this.peek());
 	}
 
 	attributesWith(value: Json): Attributes {
@@ -51,20 +28,11 @@ export class QomLink implements Symlink {
 	}
 
 	async target(): Promise<string> {
-		const { view } = this.#tree;
-		return this.#targetOf(await view.get(this.#object.path, this.#info.name));
+		return this.#targetOf(await this.get());
 	}
 
 	async retarget(target: string): Promise<void> {
-		await write(this.#tree.view, {
-			object: this.#object.path,
-			info: this.#info,
-			text: this.#valueOf(target),
-			kind: "string",
-			isUnsafe: this.volume.options.unsafeWrites,
-			unsafeHint,
-			objectType: this.#object.type,
-		});
+		await this.write(this.#valueOf(target));
 	}
 
 	/** An empty target the kernel would resolve to the directory itself. */
@@ -72,7 +40,7 @@ export class QomLink implements Symlink {
 		if (value === "") return unsetLink;
 		if (typeof value !== "string" || !isCanonicalPath(value))
 			throw new FileError("EIO", "QEMU gave no path for this link");
-		return relativePath(this.#object.path, value);
+		return relativePath(this.object.path, value);
 	}
 
 	/**
@@ -85,6 +53,6 @@ export class QomLink implements Symlink {
 		if (target === mountpoint) return rootPath;
 		if (target.startsWith(`${mountpoint}/`))
 			return resolvePath(rootPath, target.slice(mountpoint.length + 1));
-		return resolvePath(this.#object.path, target);
+		return resolvePath(this.object.path, target);
 	}
 }
