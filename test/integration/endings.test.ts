@@ -56,11 +56,7 @@ describe.skipIf(lacksMount)("a daemon", () => {
 		const { status } = await run(command, [flag, bench.mountpoint]);
 		if (flag === "-u") {
 			expect(status).not.toBe(0);
-			expectAll(
-				[await bench.tally.read(bench.at("objects/io0/type"))],
-				["ok"],
-				5000,
-			);
+			expectAll([await bench.tally.read(bench.at("objects/io0/type"))], ["ok"]);
 			await file.close();
 			await run(command, [flag, bench.mountpoint]);
 		} else {
@@ -93,19 +89,18 @@ describe.skipIf(lacksMount)("a daemon", () => {
 			process.kill(pid, signal);
 			await gone(pid);
 			expect(await bench.box.leftovers()).toEqual([]);
-			expectAll(
-				await waiting,
-				["ECONNABORTED", "ENOTCONN", "ENODEV", "ENOENT", "EIO", "ETIMEDOUT"],
-				3000,
-			);
+			expectAll(await waiting, [
+				"ECONNABORTED",
+				"ENOTCONN",
+				"ENODEV",
+				"ENOENT",
+				"EIO",
+				"ETIMEDOUT",
+			]);
 			// The place can be used again.
 			await bench.kill("SIGCONT");
 			await bench.mount(socket);
-			expectAll(
-				[await bench.tally.read(bench.at("objects/io0/type"))],
-				["ok"],
-				5000,
-			);
+			expectAll([await bench.tally.read(bench.at("objects/io0/type"))], ["ok"]);
 		},
 	);
 

