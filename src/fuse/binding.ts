@@ -174,9 +174,9 @@ function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
 				async () => {
 					const entries = await fs.readdir(await paths.node(path));
 					// The kind alone, so that `find -type` asks for no attributes.
-					return entries.map(({ name, kind }) => ({
+					return entries.map(({ name, node }) => ({
 						name,
-						mode: fileTypes[kind],
+						mode: fileTypes[node.kind],
 					}));
 				},
 			),

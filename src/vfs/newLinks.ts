@@ -46,6 +46,7 @@ export class NewLinks {
 			path,
 			waits: false,
 			attributes: async () => attributes,
+			known: () => attributes,
 			target: async () => target,
 		});
 	}

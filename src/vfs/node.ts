@@ -14,13 +14,16 @@ export interface Attributes {
 	readonly mtimeMs: number;
 }
 
+/** What is known of them without asking anybody: all, but perhaps the size. */
+export type KnownAttributes = Omit<Attributes, "size"> & {
+	readonly size: number | undefined;
+};
+
 export type NodeKind = "directory" | "file" | "symlink";
 
 export interface Entry {
 	readonly name: string;
-	readonly kind: NodeKind;
-	/** Where they are known without asking anybody. */
-	readonly attributes?: Attributes | undefined;
+	readonly node: Node;
 }
 
 interface NodeBase {
@@ -33,6 +36,7 @@ interface NodeBase {
 	readonly isSecret?: boolean;
 	/** @param openSize size of the bytes that an open handle shows, which need not be asked for */
 	attributes(openSize?: number): Promise<Attributes>;
+	known(): KnownAttributes;
 	/** Extended attributes; undefined where there are none. */
 	xattrs?(): Xattrs;
 }

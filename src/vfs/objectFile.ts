@@ -12,18 +12,20 @@ import type { QomTree } from "./qomTree.ts";
 export const documentName = ".json";
 
 export function documentFile({ view, volume }: QomTree, object: QomPath): File {
+	const attributes = () =>
+		({
+			kind: "file",
+			mode: volume.mode(0o444),
+			size: 0, // as in /proc: it is not known before it is read
+			mtimeMs: volume.options.sinceMs(),
+		}) as const;
 	return {
 		kind: "file",
 		volume,
 		path: joinPath(object, documentName),
 		waits: true,
-		// As in /proc: the size is not known before it is read.
-		attributes: async () => ({
-			kind: "file",
-			mode: volume.mode(0o444),
-			size: 0,
-			mtimeMs: volume.options.sinceMs(),
-		}),
+		attributes: async () => attributes(),
+		known: attributes,
 		open: async ({ write }) => {
 			if (write) throw new FileError("EACCES", "cannot be written");
 			const contents = await contentsOf(view, object);

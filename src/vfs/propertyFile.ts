@@ -5,7 +5,13 @@ import { formatValue, incomplete } from "../qom/codec.ts";
 import { isSecret } from "../qom/guard.ts";
 import type { Description } from "../qom/source.ts";
 import { type FileHandle, snapshotHandle } from "./fileHandle.ts";
-import type { Access, Attributes, File, Xattrs } from "./node.ts";
+import type {
+	Access,
+	Attributes,
+	File,
+	KnownAttributes,
+	Xattrs,
+} from "./node.ts";
 import { QomProperty } from "./qomProperty.ts";
 import { WriteAssembler } from "./writeAssembler.ts";
 import { xattrs } from "./xattrs.ts";
@@ -21,8 +27,11 @@ export class PropertyFile extends QomProperty implements File {
 		return this.#attributes(openSize ?? (await this.#size()));
 	}
 
-	attributesWith(value: Json): Attributes {
-		return this.#attributes(this.#bytes(value).length);
+	known(): KnownAttributes {
+		const value = this.knownValue();
+		return this.#attributes(
+			value === undefined ? undefined : this.#bytes(value).length,
+		);
 	}
 
 	/** Opening for reading takes the value; opening for writing alone asks nothing. */
@@ -84,7 +93,7 @@ export class PropertyFile extends QomProperty implements File {
 		]);
 	}
 
-	#attributes(size: number): Attributes {
+	#attributes<Size>(size: Size): Omit<Attributes, "size"> & { size: Size } {
 		const { learnt, options } = this.volume;
 		return {
 			kind: "file",

@@ -3,20 +3,12 @@
  * properties files. Only a child is a directory: QEMU resolves paths through links as well, so
  * asking "is there something at this path" would go round in circles for ever.
  */
-import { QomError } from "../errors.ts";
 import { formatValue } from "../qom/codec.ts";
 import { isFileName, joinPath, type QomPath, rootPath } from "../qom/path.ts";
 import type { PropertyInfo, QomView } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import { NewLinks } from "./newLinks.ts";
-import type {
-	Attributes,
-	Directory,
-	Entry,
-	Node,
-	NodeKind,
-	Xattrs,
-} from "./node.ts";
+import type { Attributes, Directory, Entry, Node, Xattrs } from "./node.ts";
 import { documentFile, documentName } from "./objectFile.ts";
 import { PropertyFile } from "./propertyFile.ts";
 import { QomLink } from "./qomLink.ts";
@@ -57,7 +49,16 @@ export class QomDirectory implements Directory {
 	}
 
 	async attributes(): Promise<Attributes> {
-		return directoryAttributes(this.volume);
+		return this.known();
+	}
+
+	known(): Attributes {
+		return {
+			kind: "directory",
+			mode: this.volume.mode(0o755),
+			size: 0,
+			mtimeMs: this.volume.options.sinceMs(),
+		};
 	}
 
 	/** Its listing tells all, so however many names are looked up, QEMU is asked once. */
@@ -76,12 +77,12 @@ export class QomDirectory implements Directory {
 
 	async entries(): Promise<readonly Entry[]> {
 		const entries = fileProperties(await this.#tree.view.sweep(this.path)).map(
-			(info) => this.#entry(info),
+			(info) => ({ name: info.name, node: this.#node(info) }),
 		);
 		// A sweep takes them in this order: it has done with the values before it goes deeper.
 		return [
-			...entries.filter(({ kind }) => kind !== "directory"),
-			...entries.filter(({ kind }) => kind === "directory"),
+			...entries.filter(({ node }) => node.kind !== "directory"),
+			...entries.filter(({ node }) => node.kind === "directory"),
 		];
 	}
 
@@ -120,31 +121,6 @@ export class QomDirectory implements Directory {
 				return new PropertyFile(this.#tree, this, info);
 		}
 	}
-
-	/** Its attributes are made for a reader that looks at them; most want the name and the kind. */
-	#entry(info: PropertyInfo): Entry {
-		const known = () => this.#knownAttributes(info);
-		return {
-			name: info.name,
-			kind: kindOf(info),
-			get attributes() {
-				return known();
-			},
-		};
-	}
-
-	/** Without asking QEMU; a value that is not at hand leaves the size unknown. */
-	#knownAttributes(info: PropertyInfo): Attributes | undefined {
-		const node = this.#node(info);
-		if (node.kind === "directory") return directoryAttributes(this.volume);
-		const value = this.#tree.view.known(this.path, info.name);
-		if (value === undefined || value instanceof QomError) return undefined;
-		try {
-			return node.attributesWith(value);
-		} catch {
-			return undefined; // the target of a link that is no path; its neighbours are listed
-		}
-	}
 }
 
 class QomRoot extends QomDirectory {
@@ -158,21 +134,6 @@ class QomRoot extends QomDirectory {
 	override hidden(name: string): Node | undefined {
 		return this.#hidden.get(name) ?? super.hidden(name);
 	}
-}
-
-function directoryAttributes(volume: Volume): Attributes {
-	return {
-		kind: "directory",
-		mode: volume.mode(0o755),
-		size: 0,
-		mtimeMs: volume.options.sinceMs(),
-	};
-}
-
-function kindOf(property: PropertyInfo): NodeKind {
-	const { kind } = parseType(property.type);
-	if (kind === "child") return "directory";
-	return kind === "link" ? "symlink" : "file";
 }
 
 /** A name that no file can have, or one that comes twice, must not hide its neighbours. */

@@ -8,21 +8,29 @@ import {
 	rootPath,
 } from "../qom/path.ts";
 import { unsetLink } from "../qom/write.ts";
-import type { Attributes, Symlink } from "./node.ts";
+import type { Attributes, KnownAttributes, Symlink } from "./node.ts";
 import { QomProperty } from "./qomProperty.ts";
 
 export class QomLink extends QomProperty implements Symlink {
 	readonly kind = "symlink";
 
 	async attributes(): Promise<Attributes> {
-		return this.attributesWith(await this.peek());
+		return this.#attributes(lengthOf(this.#targetOf(await this.peek())));
 	}
 
-	attributesWith(value: Json): Attributes {
+	known(): KnownAttributes {
+		const value = this.knownValue();
+		const isTarget = value === "" || isTargetPath(value);
+		return this.#attributes(
+			isTarget ? lengthOf(this.#targetOf(value)) : undefined,
+		);
+	}
+
+	#attributes<Size>(size: Size): Omit<Attributes, "size"> & { size: Size } {
 		return {
 			kind: "symlink",
 			mode: 0o777,
-			size: Buffer.byteLength(this.#targetOf(value)),
+			size,
 			mtimeMs: this.volume.options.sinceMs(),
 		};
 	}
@@ -38,7 +46,7 @@ export class QomLink extends QomProperty implements Symlink {
 	/** An empty target the kernel would resolve to the directory itself. */
 	#targetOf(value: Json): string {
 		if (value === "") return unsetLink;
-		if (typeof value !== "string" || !isCanonicalPath(value))
+		if (!isTargetPath(value))
 			throw new FileError("EIO", "QEMU gave no path for this link");
 		return relativePath(this.object.path, value);
 	}
@@ -55,4 +63,12 @@ export class QomLink extends QomProperty implements Symlink {
 			return resolvePath(rootPath, target.slice(mountpoint.length + 1));
 		return resolvePath(this.object.path, target);
 	}
+}
+
+function isTargetPath(value: Json | undefined): value is string {
+	return typeof value === "string" && isCanonicalPath(value);
+}
+
+function lengthOf(target: string): number {
+	return Buffer.byteLength(target);
 }

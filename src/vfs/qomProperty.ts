@@ -1,4 +1,5 @@
 /** What a property and a link have in common: a place in an object, and one value. */
+import { QomError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import type { incomplete, ValueKind } from "../qom/codec.ts";
 import { joinPath, type QomPath } from "../qom/path.ts";
@@ -33,6 +34,12 @@ export class QomProperty {
 	/** For its size alone. @throws QomError */
 	protected peek(): Promise<Json> {
 		return this.tree.view.peek(this.object.path, this.info.name);
+	}
+
+	/** Without asking QEMU; undefined where it is not at hand. */
+	protected knownValue(): Json | undefined {
+		const value = this.tree.view.known(this.object.path, this.info.name);
+		return value instanceof QomError ? undefined : value;
 	}
 
 	/**

@@ -21,10 +21,10 @@ export function controlDirectory(
 ): Directory {
 	const path = `/${controlName}`;
 	const sinceMs = Date.now();
-	const attributes = (kind: NodeKind, mode: number, size: number) => ({
-		...{ kind, mode, size },
-		mtimeMs: sinceMs,
-	});
+	const attributes = (kind: NodeKind, mode: number, size: () => number) => {
+		const known = () => ({ kind, mode, size: size(), mtimeMs: sinceMs });
+		return { attributes: async () => known(), known };
+	};
 	const file = (
 		name: string,
 		size: () => number,
@@ -36,7 +36,7 @@ export function controlDirectory(
 			volume,
 			path: joinPath(path, name),
 			waits: false,
-			attributes: async () => attributes("file", 0o444, size()),
+			...attributes("file", 0o444, size),
 			open: async ({ write }) => {
 				if (write) throw new FileError("EACCES", "cannot be written");
 				return open();
@@ -65,9 +65,8 @@ export function controlDirectory(
 		volume,
 		path,
 		waits: false,
-		attributes: async () => attributes("directory", 0o700, 0),
+		...attributes("directory", 0o700, () => 0),
 		lookup: async (name) => files.get(name),
-		entries: async () =>
-			[...files.keys()].map((name) => ({ name, kind: "file" })),
+		entries: async () => [...files].map(([name, node]) => ({ name, node })),
 	};
 }
