@@ -165,6 +165,9 @@ export type FileErrorCode =
 	| "EPERM"
 	| "EACCES"
 	| "EBADF"
+	| "EINTR"
+	| "ENOTTY"
+	| "EOPNOTSUPP"
 	| "EIO";
 
 /** Raised by the file system's own rules, without asking QEMU. */

@@ -14,7 +14,7 @@ const bundle = await rolldown({
 	input: join(project, "src/cli/main.ts"),
 	platform: "node",
 	// The binding is native, and debugging is seldom wanted.
-	external: ["fuse-native", "debug"],
+	external: ["fuse-native", "koffi", "debug"],
 });
 const { output } = await bundle.write({
 	file: join(directory, "main.cjs"),

@@ -2,15 +2,24 @@
  * A mount in the background: a child process that stays behind. It tells over its IPC channel
  * whether the mount is ready, so that the exit status tells the truth.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import {
+	type ChildProcess,
+	type StdioOptions,
+	spawn,
+} from "node:child_process";
 import { MountError, UsageError } from "../errors.ts";
+import { givenDescriptor } from "../fuse/mountpoint.ts";
 import { log } from "../log.ts";
 import type { Mounted } from "../mount/serveMount.ts";
 import { ClassifiedError, type ExitStatus, statusOf } from "./exitStatus.ts";
-import { errorLine } from "./text.ts";
+import { errorLine, noteLine } from "./text.ts";
 
 /** The only message of the child: it is mounted, or why not. */
-type Readiness = { readonly failure?: { message: string; status: ExitStatus } };
+interface Readiness {
+	readonly failure?: { message: string; status: ExitStatus };
+	/** What people should know of the mount. */
+	readonly note?: string | undefined;
+}
 
 /**
  * For V8, which lets garbage grow to some 50 MB before it collects it, though a request leaves
@@ -41,15 +50,25 @@ export async function startInBackground(
 			...options.flatMap((option) => ["-o", option]),
 			...["--", source, mountpoint],
 		],
-		{ detached: true, stdio: ["ignore", "ignore", "ignore", "ipc"] },
+		{ detached: true, stdio: childStdio(givenDescriptor(mountpoint)) },
 	);
 	const stop = (signal: NodeJS.Signals) => child.kill(signal);
 	process.once("SIGINT", stop).once("SIGTERM", stop);
-	const { failure } = await readiness(child);
+	const { failure, note } = await readiness(child);
 	process.off("SIGINT", stop).off("SIGTERM", stop);
 	if (failure) throw new ClassifiedError(failure.message, failure.status);
+	if (note) process.stderr.write(noteLine(note));
 	child.unref();
 	child.disconnect();
+}
+
+/** A descriptor that is the mount point keeps its number in the child. */
+function childStdio(given: number | undefined): StdioOptions {
+	const count = Math.max(3, (given ?? 0) + 1);
+	const stdio = Array.from({ length: count }, (_, fd) =>
+		fd === given ? fd : "ignore",
+	);
+	return [...stdio, "ipc"];
 }
 
 function readiness(child: ChildProcess): Promise<Readiness> {
@@ -95,7 +114,7 @@ export async function announce(
 		process.disconnect?.();
 		return undefined;
 	}
-	await tell({});
+	await tell({ note: served.note });
 	process.chdir("/"); // keep no directory busy that somebody may want to unmount
 	return served;
 }

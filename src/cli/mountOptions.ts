@@ -1,5 +1,6 @@
 /** `-o` options. Their names are those of mount.fuse3(8) and sshfs(1), and a few of our own. */
 import { UsageError } from "../errors.ts";
+import { type BackendName, backendNames } from "../fuse/backend.ts";
 import { defaultMountSettings, type MountSettings } from "../mount/settings.ts";
 import { didYouMean } from "../nearest.ts";
 import type { HelpEntry } from "./command.ts";
@@ -93,6 +94,11 @@ const definitions = new Map<string, Definition>(
 			(value, name) => ({ connectTimeoutSec: positiveSeconds(name, value) }),
 			"SEC",
 		),
+		backend: definition(
+			`how to speak to the kernel: ${backendNames.join(" or ")} (default kernel)`,
+			(value, name) => ({ backend: backendName(name, value) }),
+			"NAME",
+		),
 	}),
 );
 
@@ -178,6 +184,14 @@ function seconds(name: string, value: string): number {
 			`-o ${name}=${value}: not a number of seconds (0 to ${maxSeconds})`,
 		);
 	return number;
+}
+
+function backendName(name: string, value: string): BackendName {
+	const found = backendNames.find((known) => known === value);
+	if (found) return found;
+	throw new UsageError(
+		`-o ${name}=${value}: no such way to the kernel; ${didYouMean(value, backendNames) ?? `there are ${backendNames.join(" and ")}`}`,
+	);
 }
 
 function positiveSeconds(name: string, value: string): number {

@@ -36,3 +36,8 @@ export function errorLine(error: unknown): string {
 		`internal error: ${message ?? error}; DEBUG=qomfs:* shows where`,
 	);
 }
+
+/** For what a user should know, though nothing has failed. */
+export function noteLine(note: string): string {
+	return `qomfs: ${onOneLine(note)}\n`;
+}

@@ -1,13 +1,11 @@
 /** A way to the kernel: its options, and what a mount through it can do. */
 
-/** Requests that may be under way at the same time; the maximum of the binding. */
-export const mostConcurrent = 64;
-
-/** Of these so many may wait for a machine, so that what needs none is answered all the same. */
-export const mostWaiting = 48;
+/** `kernel`: the kernel's own protocol; `fuse-native`: the same through libfuse. */
+export const backendNames = ["kernel", "fuse-native"] as const;
+export type BackendName = (typeof backendNames)[number];
 
 export interface MountOptions {
-	/** The source column of findmnt. */
+	/** The source column of findmnt. No comma, backslash or newline is in it. */
 	readonly fsname: string;
 	/** How long the kernel may keep names. */
 	readonly entryTtlMs: number;
@@ -28,6 +26,8 @@ export interface MountOptions {
 export interface Backend {
 	/** Makes the kernel forget a name, for one that is gone. */
 	invalidate(path: string): void;
+	/** Makes it forget all names, for a machine that is another one. */
+	invalidateAll(): void;
 	/** Ends the mount, even one that is in use. */
 	unmount(): Promise<void>;
 }

@@ -8,9 +8,15 @@ import { log } from "../log.ts";
 import { errnoName, errnoOf } from "../vfs/errno.ts";
 import type { FileSystem, OpenFile } from "../vfs/fileSystem.ts";
 import type { Attributes, NodeKind } from "../vfs/node.ts";
-import { type Backend, type MountOptions, mostConcurrent } from "./backend.ts";
+import type { Backend, MountOptions } from "./backend.ts";
 import { Paths } from "./paths.ts";
 import { ToldSizes } from "./toldSizes.ts";
+
+/** Requests that may be under way at the same time; the maximum of the binding. */
+const mostConcurrent = 64;
+
+/** Of these so many may wait for a machine, so that what needs none is answered all the same. */
+export const mostWaiting = 48;
 
 /**
  * Mounts a file system. The directory has been checked.
@@ -27,8 +33,7 @@ export async function mountBinding(
 	const Binding = await loadBinding();
 	const fuse = new Binding(mountpoint, operations(fs, options), {
 		subtype: "qomfs",
-		// These three would be read as the end of the option.
-		fsname: options.fsname.replace(/[,\\\n]/g, "?"),
+		fsname: options.fsname,
 		directIo: true,
 		attrTimeout: options.attributesTtlMs / 1000,
 		entryTimeout: options.entryTtlMs / 1000,
@@ -39,18 +44,25 @@ export async function mountBinding(
 		defaultPermissions: options.defaultPermissions,
 		onError(error, operation) {
 			// The kernel has let go: `fusermount3 -u` or `umount`, ours or from outside.
-			if ((error as NodeJS.ErrnoException).code === "EFUSELOOPEXIT")
+			if ((error as NodeJS.ErrnoException).code === "EFUSELOOPEXIT") {
+				clearInterval(keepAlive);
 				onUnmounted();
-			else log.fuse("%s: %O", operation, error);
+			} else log.fuse("%s: %O", operation, error);
 		},
 	});
 	await open(fuse, mountpoint);
+	// The binding does not keep the process alive.
+	const keepAlive = setInterval(() => {}, 2 ** 30);
 	return {
 		invalidate(path) {
 			// Not inside a callback of the binding; what is not cached is no failure.
 			setImmediate(() => fuse.invalidateEntry(path));
 		},
-		unmount: () => close(fuse),
+		invalidateAll() {}, // they expire
+		async unmount() {
+			await close(fuse);
+			clearInterval(keepAlive);
+		},
 	};
 }
 

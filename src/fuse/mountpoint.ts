@@ -21,6 +21,7 @@ import { findMount, mountType } from "./mountTable.ts";
  * @throws MountError
  */
 export async function prepareMountpoint(path: string): Promise<string> {
+	if (givenDescriptor(path) !== undefined) return path;
 	const mountpoint = await canonicalMountpoint(path);
 	await clearDeadMount(mountpoint);
 	await checkExists(mountpoint, path);
@@ -48,14 +49,27 @@ export async function prepareMountpoint(path: string): Promise<string> {
 	return mountpoint;
 }
 
+/**
+ * The descriptor of a mount point that is one: /dev/fd/N stands for a mount that whoever has
+ * started this process made, and ends (mount.fuse3 -o drop_privileges).
+ */
+export function givenDescriptor(mountpoint: string): number | undefined {
+	const [, digits] = /^\/dev\/fd\/(\d+)$/.exec(mountpoint) ?? [];
+	return digits === undefined ? undefined : Number(digits);
+}
+
 /** Unmounts a mount that is not in use. @throws Error with fusermount3's own words in `stderr` */
 export async function unmountIdle(mountpoint: string): Promise<void> {
-	await promisify(execFile)("fusermount3", ["-u", "--", mountpoint]);
+	await promisify(execFile)("fusermount3", ["-u", "--", mountpoint], {
+		cwd: "/", // ours may be inside the mount
+	});
 }
 
 /** Detaches a mount, even a busy one, without touching it. */
-async function detach(mountpoint: string): Promise<void> {
-	await promisify(execFile)("fusermount3", ["-uz", "--", mountpoint]);
+export async function detach(mountpoint: string): Promise<void> {
+	await promisify(execFile)("fusermount3", ["-uz", "--", mountpoint], {
+		cwd: "/",
+	});
 }
 
 /**

@@ -1,9 +1,11 @@
 /** A FileSystem at a mount point, and how it ends. */
 import { log } from "../log.ts";
 import type { FileSystem } from "../vfs/fileSystem.ts";
-import type { Backend, MountOptions } from "./backend.ts";
-import { mountBinding } from "./binding.ts";
-import { unmountIdle } from "./mountpoint.ts";
+import type { Backend, BackendName, MountOptions } from "./backend.ts";
+import { mostWaiting, mountBinding } from "./binding.ts";
+import { mountKernel } from "./kernel/kernel.ts";
+import { loadNative } from "./kernel/native.ts";
+import { givenDescriptor, unmountIdle } from "./mountpoint.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface MountHandle {
@@ -12,11 +14,45 @@ export interface MountHandle {
 	readonly ended: Promise<void>;
 	/** Makes the kernel forget a name, for one that is gone. */
 	invalidate(path: string): void;
+	/** Makes it forget all names, for a machine that is another one. */
+	invalidateAll(): void;
 	/** Detaches a mount that is in use: who uses it gets errors from then on. */
 	unmount(): Promise<Departure>;
 }
 
 export type Departure = "unmounted" | "detached";
+
+export interface BackendChoice {
+	readonly name: BackendName;
+	/** How many requests may wait for a machine at the same time; undefined for any number. */
+	readonly mostWaiting: number | undefined;
+	readonly mount: (
+		fs: FileSystem,
+		mountpoint: string,
+		options: MountOptions,
+		onUnmounted: () => void,
+	) => Promise<Backend>;
+	/** For people, where it is not what was asked for. */
+	readonly note?: string;
+}
+
+const binding: BackendChoice = {
+	name: "fuse-native",
+	mostWaiting,
+	mount: mountBinding,
+};
+
+/** The back end of a name, or the other one where this machine cannot have it. */
+export async function chooseBackend(name: BackendName): Promise<BackendChoice> {
+	if (name === "fuse-native") return binding;
+	try {
+		await loadNative();
+	} catch (error) {
+		const { message } = error as Error;
+		return { ...binding, note: `mounting through fuse-native, for ${message}` };
+	}
+	return { name, mostWaiting: undefined, mount: mountKernel };
+}
 
 /**
  * Mounts a file system on a directory that `prepareMountpoint` has approved, and serves it
@@ -29,41 +65,41 @@ export async function serveFileSystem(
 	fs: FileSystem,
 	mountpoint: string,
 	options: MountOptions,
+	{ mount }: BackendChoice,
 ): Promise<MountHandle> {
 	const ended = Promise.withResolvers<void>();
-	const watchdog = new Watchdog(mountpoint);
+	const isOurs = givenDescriptor(mountpoint) === undefined;
+	const watchdog = isOurs ? new Watchdog(mountpoint) : undefined;
 	let backend: Backend;
 	try {
-		backend = await mountBinding(fs, mountpoint, options, ended.resolve);
+		backend = await mount(fs, mountpoint, options, ended.resolve);
 	} catch (error) {
-		watchdog.dismiss();
+		watchdog?.dismiss();
 		throw error;
 	}
-	// The binding does not keep the process alive.
-	const keepAlive = setInterval(() => {}, 2 ** 30);
-	void ended.promise.then(() => {
-		clearInterval(keepAlive);
-		watchdog.dismiss();
-	});
+	void ended.promise.then(() => watchdog?.dismiss());
 	/** Politely first, for only that tells whether somebody is still in there. */
 	const leave = async (): Promise<Departure> => {
 		try {
-			await unmountIdle(mountpoint);
-			// The binding notices by itself.
-			await ended.promise;
-			return "unmounted";
+			if (isOurs) {
+				await unmountIdle(mountpoint);
+				// The back end notices by itself.
+				await ended.promise;
+				return "unmounted";
+			}
 		} catch (error) {
 			log.fuse("detaching, for %s", error);
-			await backend.unmount();
-			ended.resolve();
-			return "detached";
 		}
+		await backend.unmount();
+		ended.resolve();
+		return "detached";
 	};
 	let leaving: Promise<Departure> | undefined;
 	return {
 		mountpoint,
 		ended: ended.promise,
 		invalidate: (path) => backend.invalidate(path),
+		invalidateAll: () => backend.invalidateAll(),
 		unmount() {
 			leaving ??= leave();
 			return leaving;

@@ -1,8 +1,9 @@
 /** Puts the rooms together: a machine, its volume, the file system, the kernel. */
 import { MountError, type QomfsError } from "../errors.ts";
-import { mostWaiting } from "../fuse/backend.ts";
 import { prepareMountpoint } from "../fuse/mountpoint.ts";
 import {
+	type BackendChoice,
+	chooseBackend,
 	type Departure,
 	type MountHandle,
 	serveFileSystem,
@@ -35,6 +36,8 @@ export interface Mounted {
 	readonly mountpoint: string;
 	/** What is mounted, for people. */
 	readonly title: string;
+	/** For people, where a part of it is not as it was asked for. */
+	readonly note: string | undefined;
 	/**
 	 * Resolves when it is unmounted, by us or from outside, and all is closed.
 	 *
@@ -68,10 +71,12 @@ export async function serveMount({
 	settings,
 }: MountRequest): Promise<Mounted> {
 	const mountpoint = await prepareMountpoint(path);
+	const backend = await chooseBackend(settings.backend);
 	return serve(
-		machineSubject(address, mountpoint, settings),
+		machineSubject(address, mountpoint, settings, backend),
 		mountpoint,
 		settings,
+		backend,
 	);
 }
 
@@ -79,17 +84,24 @@ async function serve(
 	subject: Subject,
 	mountpoint: string,
 	settings: MountSettings,
+	backend: BackendChoice,
 ): Promise<Mounted> {
 	await subject.open();
 	let handle: MountHandle;
 	try {
-		handle = await serveFileSystem(new FileSystem(subject.root), mountpoint, {
-			...settings,
-			...freshnessOf(settings),
-			fsname: settings.fsname ?? subject.fsname,
-			// One operation may need a listing and a value.
-			requestTimeoutMs: settings.timeoutSec * 2000 + 5000,
-		});
+		handle = await serveFileSystem(
+			new FileSystem(subject.root),
+			mountpoint,
+			{
+				...settings,
+				...freshnessOf(settings),
+				// These three would be read as the end of the option.
+				fsname: (settings.fsname ?? subject.fsname).replace(/[,\\\n]/g, "?"),
+				// One operation may need a listing and a value.
+				requestTimeoutMs: settings.timeoutSec * 2000 + 5000,
+			},
+			backend,
+		);
 	} catch (error) {
 		await subject.close().catch(() => {}); // the first failure is the one to tell
 		throw error;
@@ -100,6 +112,7 @@ async function serve(
 	return {
 		mountpoint,
 		title: subject.title(),
+		note: backend.note,
 		ended,
 		unmount: () => handle.unmount(),
 	};
@@ -110,6 +123,7 @@ function machineSubject(
 	address: Address,
 	mountpoint: string,
 	settings: MountSettings,
+	backend: BackendChoice,
 ): Subject {
 	const machine = new Machine(address, {
 		connectTimeoutMs: settings.connectTimeoutSec * 1000,
@@ -122,6 +136,7 @@ function machineSubject(
 	let end: QomfsError | undefined;
 	let handle: MountHandle | undefined;
 	machine.subscribe({
+		onConnected: () => handle?.invalidateAll(),
 		onLost(reason) {
 			if (settings.reconnect) return;
 			end = reason;
@@ -133,7 +148,7 @@ function machineSubject(
 		},
 	});
 	return {
-		root: machineRoot(machine, mountpoint, settings),
+		root: machineRoot(machine, mountpoint, settings, backend),
 		fsname: formatAddress(address),
 		title: () => titleOf(machine),
 		async open() {
@@ -159,6 +174,7 @@ function machineRoot(
 	machine: Machine,
 	mountpoint: string,
 	{ readOnly, unsafeWrites }: MountSettings,
+	{ name, mostWaiting }: BackendChoice,
 ): Directory {
 	const volume = new Volume({
 		readOnly,
@@ -173,7 +189,7 @@ function machineRoot(
 		onEvent: ({ message }) => events.append(formatJson(message)),
 	});
 	const control = controlDirectory(volume, {
-		status: () => ({ ...machine.status(), pid: process.pid }),
+		status: () => ({ ...machine.status(), pid: process.pid, backend: name }),
 		events,
 	});
 	return qomRoot(machine.view, volume, new Map([[controlName, control]]));

@@ -1,4 +1,5 @@
 /** How a machine is mounted. The command line writes them as `-o` options. */
+import type { BackendName } from "../fuse/backend.ts";
 import {
 	defaultFreshness,
 	type FreshnessSettings,
@@ -26,6 +27,8 @@ export interface MountSettings extends FreshnessSettings {
 	/** How long QEMU may take for one command. */
 	readonly timeoutSec: number;
 	readonly connectTimeoutSec: number;
+	/** The way to the kernel. */
+	readonly backend: BackendName;
 }
 
 export function defaultMountSettings(): MountSettings {
@@ -44,5 +47,6 @@ export function defaultMountSettings(): MountSettings {
 		...defaultFreshness,
 		timeoutSec: 10,
 		connectTimeoutSec: 3,
+		backend: "kernel",
 	};
 }

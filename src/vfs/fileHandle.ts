@@ -8,6 +8,12 @@ export interface FileHandle {
 	read(length: number, position: number): Promise<Uint8Array>;
 	write(bytes: Uint8Array, position: number): Promise<void>;
 	/**
+	 * Of what grows: whether there is more than was read.
+	 *
+	 * @param wake called once there is, if there is not
+	 */
+	poll?(wake: (() => void) | undefined): boolean;
+	/**
 	 * Called once, when it is no longer open anywhere.
 	 *
 	 * @throws FileError something was written and never took effect; no system call can report it any more

@@ -101,6 +101,15 @@ export class FileSystem {
 		return this.#serve("write", node, () => handle.write(bytes, position));
 	}
 
+	/** Somebody does not wait for the end of an operation any more, though QEMU may be at it. */
+	interrupted(operation: string, node: Node): void {
+		const error = new FileError(
+			"EINTR",
+			"interrupted; QEMU may have been asked already, so the outcome is unknown",
+		);
+		node.volume.errors.record(operation, node.path, error, false);
+	}
+
 	/** Nobody hears of a failure any more, but it is recorded. */
 	release({ node, handle }: OpenFile): Promise<void> {
 		return this.#record("close", node, async () => handle.release());

@@ -12,8 +12,8 @@ export interface VolumeOptions {
 	readonly unsafeWrites: boolean;
 	/** Absolute path of the volume's root, for symlink targets that begin with it. */
 	readonly mountpoint: string;
-	/** How many requests may wait for the machine at the same time. */
-	readonly mostWaiting: number;
+	/** How many requests may wait for the machine at the same time; undefined for any number. */
+	readonly mostWaiting: number | undefined;
 	/** When the machine was connected: QOM knows no times. Milliseconds since 1970. */
 	readonly sinceMs: () => number;
 }
@@ -34,7 +34,7 @@ export class Volume {
 	 * @throws TimeoutError at once, when too many wait already
 	 */
 	async wait<Result>(act: () => Promise<Result>): Promise<Result> {
-		const { mostWaiting } = this.options;
+		const { mostWaiting = Number.POSITIVE_INFINITY } = this.options;
 		if (this.#waiting >= mostWaiting)
 			throw new TimeoutError(`${mostWaiting} others wait for QEMU already`);
 		this.#waiting++;

@@ -160,7 +160,7 @@ describe.skipIf(lacksMount)("QMP commands for", () => {
 		await onMount(async (mounted) => {
 			await asked(mounted, `ls "$M/${directory}" > /dev/null`);
 			const cat = `cat "$M/${directory}/max-bytes" > /dev/null`;
-			check("cat, value_timeout=0", await asked(mounted, cat), exactly(2));
+			check("cat, value_timeout=0", await asked(mounted, cat), exactly(1));
 		}, noPrefetching);
 	});
 

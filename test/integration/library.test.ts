@@ -184,7 +184,7 @@ describe.skipIf(lacksQemu)("a program", () => {
 	});
 
 	it.skipIf(lacksMount)(
-		"mounts, serves another process, and unmounts; the binding comes with the mount",
+		"mounts, serves another process, and unmounts; koffi comes with the mount",
 		async () => {
 			const mountpoint = join(directory, "mnt");
 			await mkdir(mountpoint);

@@ -11,7 +11,7 @@ import {
 	parseMountOptions,
 } from "../mountOptions.ts";
 import { collect, sourceHelp } from "../options.ts";
-import { onOneLine } from "../text.ts";
+import { noteLine, onOneLine } from "../text.ts";
 
 /** What a mount takes beside its arguments. */
 export interface MountFlags {
@@ -84,6 +84,7 @@ export async function runMount(
 		return served && untilUnmounted(served);
 	}
 	const served = await serveMount(request);
+	if (served.note) process.stderr.write(noteLine(served.note));
 	process.stderr.write(
 		`qomfs: ${onOneLine(`${served.title} is mounted on ${served.mountpoint}`)}; Ctrl-C unmounts\n`,
 	);

@@ -17,6 +17,8 @@ interface Line {
 export class LogFile {
 	readonly #maxLines: number;
 	readonly #lines: Line[] = [];
+	/** What wakes the readers that wait for more, each once. */
+	readonly #waiting = new Map<FileHandle, () => void>();
 	/** Offset of the oldest line that is kept. */
 	#startOffset = 0;
 	#endOffset = 0;
@@ -40,20 +42,34 @@ export class LogFile {
 			this.#endOffset - this.#startOffset > maxBytes
 		)
 			this.#startOffset += this.#lines.shift()?.lengthBytes ?? 0;
+		const waiting = [...this.#waiting.values()];
+		this.#waiting.clear();
+		for (const wake of waiting) wake();
 	}
 
 	open(): FileHandle {
 		let skipped = 0;
-		return {
+		let readOffset = 0;
+		const handle: FileHandle = {
 			read: async (length, position) => {
 				skipped = Math.max(skipped, this.#startOffset - position);
-				return this.#bytes(position + skipped, length);
+				const bytes = this.#bytes(position + skipped, length);
+				readOffset = position + skipped + bytes.length;
+				return bytes;
+			},
+			poll: (wake) => {
+				const isReadable = readOffset < this.#endOffset;
+				if (!isReadable && wake) this.#waiting.set(handle, wake);
+				return isReadable;
 			},
 			write: async () => {
 				throw new FileError("EBADF", "not open for writing");
 			},
-			release() {},
+			release: () => {
+				this.#waiting.delete(handle);
+			},
 		};
+		return handle;
 	}
 
 	#bytes(from: number, length: number): Uint8Array {
