@@ -1,7 +1,6 @@
 /**
- * Brings a fresh machine to where the project builds and runs: programs of the system first
- * (without libfuse 3 the binding's install would look for a compiler), then `npm ci`, which
- * also brings a current Node, then the build. What is there already is left alone.
+ * Brings a fresh machine to where the project builds and runs: programs of the system, the
+ * Node packages, a current Node among them, then the build. What is there already is left alone.
  */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, readFileSync } from "node:fs";
@@ -45,13 +44,16 @@ const programs = [
  */
 export function setUp(purpose) {
 	installPrograms(purpose);
-	if (nodePackagesAreCurrent()) {
-		say("building");
-		run("npm", ["run", "--silent", "build"]);
-	} else {
-		say("installing the Node packages and building: npm ci");
-		run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+	if (!nodePackagesAreCurrent()) {
+		say("installing the Node packages: npm ci");
+		// The binding's own script looks for a compiler where it does not see that one of its
+		// binaries fits: with libfuse3.so.4, or none yet. Only the script of `node` is needed.
+		const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+		run("npm", ["ci", "--ignore-scripts", ...quiet]);
+		run("npm", ["rebuild", "node", ...quiet]);
 	}
+	say("building");
+	run("npm", ["run", "--silent", "build"]);
 	return ownNode;
 }
 
