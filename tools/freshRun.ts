@@ -61,6 +61,9 @@ function environment(): NodeJS.ProcessEnv {
 	};
 }
 
+/** npm's own, and what systemd makes when it is installed, as QEMU's package in newer Debians asks. */
+const foreignFile = /^\/tmp\/(node-compile-cache|\.(ICE|X11|XIM|font)-unix)$/;
+
 /** Mounts, processes and temporary files that the root has. */
 function traces(): Set<string> {
 	const mounts = readFileSync(`/proc/${holder.pid}/mountinfo`, "utf8")
@@ -74,7 +77,7 @@ function traces(): Set<string> {
 		.flatMap((folder) =>
 			readdirSync(join(root, folder)).map((name) => join(folder, name)),
 		)
-		.filter((path) => path !== "/tmp/node-compile-cache"); // npm's own
+		.filter((path) => !foreignFile.test(path));
 	return new Set([...mounts, ...processes, ...files]);
 }
 
