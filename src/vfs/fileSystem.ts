@@ -23,6 +23,7 @@ export interface OpenFile {
 
 /** All extended attributes of ours begin so; whatever else the kernel asks for is not there. */
 const xattrPrefix = "user.qom.";
+const userPrefix = "user.";
 
 export class FileSystem {
 	readonly root: Directory;
@@ -177,7 +178,10 @@ export class FileSystem {
 	}
 
 	async getxattr(node: Node, name: string): Promise<string | undefined> {
-		// The kernel asks for security.capability before every write.
+		// The kernel asks for security.capability before every write, and ls(1) for access control
+		// lists of every file until it hears that there are none here.
+		if (!name.startsWith(userPrefix))
+			throw new FileError("EOPNOTSUPP", "only user attributes are here");
 		if (!name.startsWith(xattrPrefix)) return undefined;
 		return this.#serve("getxattr", node, async () =>
 			node.xattrs?.().get(name.slice(xattrPrefix.length)),

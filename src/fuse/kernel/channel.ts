@@ -12,9 +12,13 @@ import type { Native } from "./native.ts";
 export const maxWriteBytes = 1 << 20;
 
 /**
- * How long a client usually needs before it sends its next request. Waiting here for so long is
- * cheaper than a turn of the event loop.
+ * A client that goes from one file to the next sends its next request within a few microseconds.
+ * To look for it so many times is quicker than to sleep until it comes, and takes less time of
+ * the processor, too.
  */
+const eagerReads = 10;
+
+/** How long it needs otherwise. Waiting here for so long is cheaper than a turn of the event loop. */
 const briefNs = 50_000;
 
 const { EAGAIN, EINTR, ENOENT } = constants.errno;
@@ -63,10 +67,15 @@ export class Channel {
 		}
 	}
 
-	/** Waits for a moment. Returns whether a request is there, and false at once when the event loop has other work. */
-	waitBriefly(): boolean {
+	/** Waits for the next request for a moment, but not where the event loop has other work. */
+	receiveSoon(): Received {
+		for (let count = 0; count < eagerReads; count++) {
+			const received = this.receive();
+			if (received !== "nothing") return received;
+		}
 		const ready = this.#native.ppoll(this.#pollFds, 2, this.#brief, null);
-		return ready > 0 && this.#pollFds.readInt16LE(6) !== 0;
+		const isReadable = ready > 0 && this.#pollFds.readInt16LE(6) !== 0;
+		return isReadable ? this.receive() : "nothing";
 	}
 
 	/** Returns whether the kernel took it: it does not where whoever asked is gone. */

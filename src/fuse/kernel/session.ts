@@ -139,7 +139,11 @@ export class KernelSession {
 	/** Takes requests until one has to wait for QEMU, none comes, or others have to have their turn. */
 	#turn(): void {
 		for (;;) {
-			const received = this.#channel.receive();
+			const received =
+				this.#pending.size > 0
+					? this.#channel.receive()
+					: this.#channel.receiveSoon();
+			if (received === "nothing") break;
 			if (received === "ended") {
 				this.refuseAll();
 				this.#channel.close();
@@ -147,16 +151,12 @@ export class KernelSession {
 				this.#onEnded();
 				break;
 			}
-			if (received === "request") {
-				const isDone = this.#serve(this.#channel.request);
-				if (performance.now() > this.#turnEndMs) break;
-				if (isDone) continue;
-				// The answer may take some promises; when these are done, the next one's turn has come.
-				queueMicrotask(() => process.nextTick(() => this.#turn()));
-				return;
-			}
-			if (this.#pending.size > 0 || !this.#channel.waitBriefly()) break;
+			const isDone = this.#serve(this.#channel.request);
 			if (performance.now() > this.#turnEndMs) break;
+			if (isDone) continue;
+			// The answer may take some promises; when these are done, the next one's turn has come.
+			queueMicrotask(() => process.nextTick(() => this.#turn()));
+			return;
 		}
 		this.#isTurning = false;
 	}
