@@ -338,11 +338,18 @@ describe("extended attributes of a property", () => {
 		"user.qom.nosuch",
 		"user.qom.constructor",
 		"user.type",
-		"security.capability",
-		"type",
 	])("do not have %s", async (name) => {
 		expect(await get("/a/count", name)).toBe(undefined);
 	});
+
+	it.each(["security.capability", "system.posix_acl_access", "type"])(
+		"are not what %s is",
+		async (name) => {
+			await expect(get("/a/count", name)).rejects.toMatchObject({
+				code: "EOPNOTSUPP",
+			});
+		},
+	);
 
 	it("keep the reason of the last failure", async () => {
 		source.refuses = (request) =>
