@@ -88,10 +88,7 @@ describe.skipIf(lacksMount)("a mount", () => {
 				`-n ${name}`,
 				"/objects/io0/thread-pool-max",
 			);
-			expect([status, stderr]).toEqual([
-				1,
-				expect.stringMatching(message),
-			]);
+			expect([status, stderr]).toEqual([1, expect.stringMatching(message)]);
 		});
 
 		it("do not fit into a buffer that is too small", async ({ skip }) => {

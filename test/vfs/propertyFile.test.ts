@@ -334,13 +334,12 @@ describe("extended attributes of a property", () => {
 		expect(source.takeAsked()).toEqual([]);
 	});
 
-	it.each([
-		"user.qom.nosuch",
-		"user.qom.constructor",
-		"user.type",
-	])("do not have %s", async (name) => {
-		expect(await get("/a/count", name)).toBe(undefined);
-	});
+	it.each(["user.qom.nosuch", "user.qom.constructor", "user.type"])(
+		"do not have %s",
+		async (name) => {
+			expect(await get("/a/count", name)).toBe(undefined);
+		},
+	);
 
 	it.each(["security.capability", "system.posix_acl_access", "type"])(
 		"are not what %s is",
