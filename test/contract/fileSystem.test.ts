@@ -3,6 +3,7 @@ import * as files from "node:fs/promises";
 import { join } from "node:path";
 import { describe } from "vitest";
 import { CachedSource } from "../../src/cache/cachedSource.ts";
+import { type BackendName, backendNames } from "../../src/fuse/backend.ts";
 import { RequestQueue } from "../../src/qmp/requestQueue.ts";
 import { LiveSource } from "../../src/qom/live.ts";
 import {
@@ -79,9 +80,9 @@ async function inProcess(hasListGet: boolean): Promise<FileSystemUnderTest> {
 	};
 }
 
-async function throughTheKernel(): Promise<FileSystemUnderTest> {
+async function mounted(backend: BackendName): Promise<FileSystemUnderTest> {
 	const vm = await startTestMachine();
-	const mounted = await mountQomfs(vm.socket);
+	const mounted = await mountQomfs(vm.socket, `backend=${backend}`);
 	const at = (path: string) => join(mounted.path, path);
 	return {
 		readdir: (path) => files.readdir(at(path)),
@@ -116,5 +117,8 @@ fileSystemContract("in process, of a QEMU before 10.1,", () =>
 fileSystemContract("in process", () => inProcess(true));
 
 describe.skipIf(lacksMount)("with a real QEMU,", () => {
-	fileSystemContract("through the kernel", throughTheKernel);
+	for (const backend of backendNames)
+		fileSystemContract(`mounted with backend=${backend}`, () =>
+			mounted(backend),
+		);
 });

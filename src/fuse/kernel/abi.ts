@@ -4,8 +4,9 @@
  * every 64-bit machine; the byte order is the machine's, and only little endian is served.
  */
 
-/** The newest minor version whose messages are all known here; the kernel speaks it or its own. */
 export const majorVersion = 7;
+
+/** The newest whose messages are all known here; the kernel speaks it or its own. */
 export const minorVersion = 37;
 
 /** Before 7.23 the answer to INIT had another size. */
