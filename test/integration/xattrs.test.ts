@@ -82,7 +82,6 @@ describe.skipIf(lacksMount)("a mount", () => {
 			["user.qom.nosuch", /No such attribute/],
 			["user.qom.error", /No such attribute/],
 			["security.capability", /Operation not supported/],
-			["trusted.x", /Operation not supported/],
 		])("lack %s", async (name, message) => {
 			const { status, stderr } = await getfattr(
 				`-n ${name}`,

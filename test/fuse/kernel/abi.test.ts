@@ -77,8 +77,9 @@ const constants: readonly (readonly [name: string, value: number])[] = [
 /** Expressions of C, each with what it must be. */
 function expected(): Map<string, number> {
 	const all = new Map(constants);
+	const layouts: Record<string, unknown> = { ...abi };
 	for (const [name, struct] of Object.entries(structs)) {
-		const layout: Record<string, number> = abi[name as keyof typeof structs];
+		const layout = layouts[name] as Record<string, number>;
 		for (const [field, value] of Object.entries(layout))
 			all.set(
 				field === "bytes"
