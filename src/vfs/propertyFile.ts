@@ -131,6 +131,8 @@ class WritableHandle implements FileHandle {
 	readonly #readable: boolean;
 	readonly #assembler: WriteAssembler;
 	#snapshot: Promise<Uint8Array> | undefined;
+	/** Whether QEMU has been sent the value and has not answered. */
+	#isSetting = false;
 
 	constructor(file: PropertyFile, access: Access) {
 		this.#file = file;
@@ -155,17 +157,22 @@ class WritableHandle implements FileHandle {
 	async write(bytes: Uint8Array, position: number): Promise<void> {
 		try {
 			const text = this.#assembler.add(bytes, position);
-			if (text === undefined || !(await this.#file.writeText(text))) return;
+			if (text === undefined) return;
+			this.#isSetting = true;
+			if (!(await this.#file.writeText(text))) return;
 			this.#snapshot = undefined;
 			this.#assembler.markSet();
 		} catch (error) {
 			this.#assembler.reset(); // what was refused is not the beginning of anything
 			throw error;
+		} finally {
+			this.#isSetting = false;
 		}
 	}
 
 	release(): void {
-		if (this.#assembler.isHeld)
+		// Whoever was interrupted closes it while QEMU is at it.
+		if (this.#assembler.isHeld && !this.#isSetting)
 			throw new FileError(
 				"EINVAL",
 				"closed before the value was complete; nothing was set",
