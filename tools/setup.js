@@ -19,14 +19,15 @@ const project = new URL("..", import.meta.url).pathname;
 const purposes = ["mount", "machine", "tests"];
 
 /**
- * The programs that a minimal Debian lacks: the command, its Debian package, and the
+ * The programs that a minimal Debian lacks: the command, its Debian packages, and the
  * first purpose that needs it.
  *
- * @type {readonly (readonly [command: string, debianPackage: string, purpose: Purpose])[]}
+ * @type {readonly (readonly [command: string, debianPackages: string, purpose: Purpose])[]}
  */
 const programs = [
 	["fusermount3", "fuse3", "mount"],
 	["qemu-system-x86_64", "qemu-system-x86", "machine"],
+	["cc", "gcc libc6-dev", "tests"],
 	["getfattr", "attr", "tests"],
 	["groff", "groff-base", "tests"],
 	["ip", "iproute2", "tests"],
@@ -100,7 +101,7 @@ function missingPackages(purpose) {
 				!(command.startsWith("qemu-") && process.env.QOMFS_QEMU) &&
 				!isProgram(command),
 		)
-		.map(([, debianPackage]) => debianPackage);
+		.flatMap(([, debianPackages]) => debianPackages.split(" "));
 }
 
 /**

@@ -13,6 +13,7 @@ describe("mount options", () => {
 		expect(defaults).toStrictEqual({
 			allowOther: false,
 			allowRoot: false,
+			backend: "kernel",
 			defaultPermissions: false,
 			reconnect: true,
 			delayConnect: false,
@@ -102,7 +103,7 @@ describe("mount options", () => {
 			expect(meaning).toMatch(/^\S.*\S$/);
 			return /^([a-z_]+)(?:=[A-Z]+)?$/.exec(term)?.[1];
 		});
-		expect(names).toHaveLength(17);
+		expect(names).toHaveLength(18);
 		for (const name of names)
 			expect(() => parseMountOptions(`${name}=x`)).not.toThrow(
 				/unknown option/,
