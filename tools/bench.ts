@@ -1,29 +1,41 @@
 /**
  * `npm run bench`: what qomfs costs above what cannot be avoided. Each workload is a whole
  * command: once to warm the daemon's own code up, which its floor's is too, then when
- * everything that was cached is too old (cold), and again at once (warm). Its floor is measured in the same round:
- * the fewest QMP commands that fetch the same data, raw on the socket, plus the same command
- * on the same tree served from memory by the bare binding.
+ * everything that was cached is too old (cold), and again at once (warm). In the same round it
+ * is run on a mount through libfuse, and its floor is measured: the fewest QMP commands that
+ * fetch the same data, raw on the socket, plus the same command on the same tree served from
+ * memory by the same code for the kernel. From memory, that code is also compared with libfuse and
+ * with a C program.
  *
  *   --typical      leave the big machine out
  *   --rounds=N     (default 5; the longest workloads on the big machine get one)
+ *   --only=TEXT    only workloads whose name contains it
  *   --json=FILE    the same figures for programs
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
+import { backendNames } from "../src/fuse/backend.ts";
 import { parseAddress } from "../src/qmp/address.ts";
 import { formatVersion } from "../src/qmp/messages.ts";
 import { RequestQueue } from "../src/qmp/requestQueue.ts";
 import { connectSession, type QmpSession } from "../src/qmp/session.ts";
 import { LiveSource } from "../src/qom/live.ts";
-import { joinPath, type QomPath, rootPath } from "../src/qom/path.ts";
-import { parseType } from "../src/qom/types.ts";
-import { measureCommands } from "./benchCommands.ts";
+import { measureCommands } from "./bench/commands.ts";
+import { formatTree, readMachine } from "./bench/memoryTree.ts";
+import {
+	BenchMount,
+	type Cost,
+	type Figures,
+	MemoryMounts,
+	type MemoryServer,
+	memoryServers,
+} from "./bench/mounts.ts";
+import { type Workload, workloads } from "./bench/workloads.ts";
 import { findQemuNext } from "./qemuNext.ts";
 import {
 	bigMachine,
@@ -35,24 +47,6 @@ import {
 	type VirtualMachine,
 } from "./virtualMachine.ts";
 
-interface Workload {
-	readonly name: string;
-	/** A shell line; `$M` is the mount. */
-	readonly line: string;
-	/** What is done before, and not measured. */
-	readonly before?: string;
-	/** The fewest commands for the same data, raw. */
-	readonly floor: (source: LiveSource) => Promise<void>;
-	/** Left out where one run takes a minute or more. */
-	readonly isSlow?: true;
-}
-
-interface Figures {
-	readonly timeMs: number;
-	readonly commands: number;
-	readonly bytesSent: number;
-}
-
 interface Row extends Figures {
 	readonly qemu: string;
 	readonly machine: string;
@@ -63,166 +57,26 @@ interface Row extends Figures {
 	readonly floorCommands: number;
 	readonly ratio: number;
 	readonly rssMb: number;
+	readonly throughLibfuse: Cost;
 }
 
-const cpu = "/machine/unattached/device[0]";
-const property: [QomPath, string] = ["/machine", "graphics"];
-
-const workloads: readonly Workload[] = [
-	{
-		name: "ls DIR",
-		line: 'ls "$M/machine"',
-		floor: (source) => contents(source, ["/machine"]),
-	},
-	{
-		name: "ls -l DIR",
-		line: 'ls -l "$M/machine/unattached/device[0]"',
-		before: 'ls -d "$M/machine/unattached/device[0]"',
-		floor: (source) => everyValue(source, cpu),
-	},
-	{
-		name: "cat PROPERTY",
-		line: 'cat "$M/machine/graphics"',
-		before: 'ls "$M/machine"',
-		floor: async (source) => void (await source.get(...property)),
-	},
-	{
-		name: "echo > PROPERTY",
-		line: 'echo on > "$M/machine/graphics"',
-		before: 'ls "$M/machine"',
-		floor: (source) => source.set(...property, true),
-	},
-	{ name: "find", line: 'find "$M"', floor: (source) => sweep(source, false) },
-	{
-		name: "grep -r",
-		line: 'grep -r . "$M"',
-		floor: (source) => sweep(source, true),
-		isSlow: true,
-	},
-	{
-		name: "tar",
-		line: 'tar -C "$M" --ignore-failed-read -cf - . | cat',
-		floor: (source) => sweep(source, true),
-		isSlow: true,
-	},
-];
+interface MemoryRow {
+	readonly machine: string;
+	readonly workload: string;
+	readonly costs: Partial<Record<MemoryServer, Cost>>;
+}
 
 /** The mount's default, and a little. */
 const cacheTimeoutMs = 1200;
 
-/** Paths in one raw `qom-list-get`; with more, the rest of the machine notices. */
-const chunk = 100;
-
-async function contents(
-	source: LiveSource,
-	paths: readonly QomPath[],
-): Promise<void> {
-	await source.contents(paths);
-}
-
-async function everyValue(source: LiveSource, path: QomPath): Promise<void> {
-	const object = (await source.contents([path])).get(path);
-	if (!object || !("properties" in object) || source.givesValues) return;
-	for (const { name, type } of object.properties)
-		if (parseType(type).kind !== "child")
-			await source.get(path, name).catch(() => {});
-}
-
-/** Level by level, as many objects in one command as there may be. */
-async function sweep(source: LiveSource, withValues: boolean): Promise<void> {
-	let level: QomPath[] = [rootPath];
-	while (level.length > 0) {
-		const next: QomPath[] = [];
-		for (let start = 0; start < level.length; start += chunk) {
-			const paths = level.slice(start, start + chunk);
-			for (const [path, object] of await source.contents(paths)) {
-				if (!("properties" in object)) continue;
-				for (const { name, type } of object.properties) {
-					const { kind } = parseType(type);
-					if (kind === "child") next.push(joinPath(path, name));
-					else if (withValues && !source.givesValues)
-						await source.get(path, name).catch(() => {});
-				}
-			}
-		}
-		level = next;
-	}
-}
-
-const qomfs = new URL("../bin/qomfs.js", import.meta.url).pathname;
-const memoryMount = new URL("memoryMount.ts", import.meta.url).pathname;
-
-async function shell(line: string, mountpoint: string): Promise<number> {
-	const startMs = performance.now();
-	const child = spawn("sh", ["-c", line], {
-		stdio: "ignore",
-		env: { ...process.env, M: mountpoint },
-	});
-	await once(child, "exit");
-	return performance.now() - startMs;
-}
-
-/** A mount of the machine, new for every round. */
-class BenchMount {
-	readonly #path: string;
-
-	constructor(path: string) {
-		this.#path = path;
-	}
-
-	async mount(socket: string): Promise<void> {
-		await promisify(execFile)(process.execPath, [qomfs, socket, this.#path]);
-	}
-
-	async unmount(): Promise<void> {
-		const { pid } = await this.#status();
-		await promisify(execFile)("fusermount3", ["-u", this.#path]);
-		// The monitor takes the next client when the daemon has gone.
-		while (readable(`/proc/${pid}/statm`)) await sleepMs(5);
-	}
-
-	async run(line: string): Promise<Figures> {
-		const before = await this.#status();
-		const timeMs = await shell(line, this.#path);
-		const after = await this.#status();
-		return {
-			timeMs,
-			commands: after.commands - before.commands,
-			bytesSent: after.bytesSent - before.bytesSent,
-		};
-	}
-
-	async rssMb(): Promise<number> {
-		const { pid } = await this.#status();
-		return rssMbOf(pid);
-	}
-
-	async #status(): Promise<{
-		pid: number;
-		commands: number;
-		bytesSent: number;
-	}> {
-		return JSON.parse(
-			await readFile(join(this.#path, ".qomfs/status"), "utf8"),
-		);
-	}
-}
-
-function readable(path: string): boolean {
-	try {
-		return readFileSync(path).length > 0;
-	} catch {
-		return false;
-	}
-}
-
-function rssMbOf(pid: number): number {
-	const pages = readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1];
-	return (Number(pages) * 4096) / 1e6;
-}
-
-function sleepMs(ms: number): Promise<void> {
-	return new Promise((resolve) => setTimeout(resolve, ms));
+interface Bench {
+	readonly vm: VirtualMachine;
+	readonly session: QmpSession;
+	readonly source: LiveSource;
+	readonly mounted: BenchMount;
+	readonly memory: MemoryMounts;
+	readonly qemu: string;
+	readonly machine: string;
 }
 
 function median(values: readonly number[]): number {
@@ -230,46 +84,33 @@ function median(values: readonly number[]): number {
 	return sorted[sorted.length >> 1] ?? Number.NaN;
 }
 
-async function startMemoryMount(
-	socket: string,
-	mountpoint: string,
-): Promise<ChildProcess> {
-	const child = spawn(process.execPath, [memoryMount, socket, mountpoint], {
-		stdio: ["ignore", "pipe", "inherit"],
-	});
-	await once(child.stdout, "data");
-	return child;
-}
-
-interface Bench {
-	readonly vm: VirtualMachine;
-	readonly session: QmpSession;
-	readonly source: LiveSource;
-	readonly mounted: BenchMount;
-	readonly memoryPath: string;
+function medians<Key extends string>(
+	runs: readonly Readonly<Record<Key, number>>[],
+	...keys: readonly Key[]
+): Record<Key, number> {
+	const found = keys.map((key) => [key, median(runs.map((run) => run[key]))]);
+	return Object.fromEntries(found);
 }
 
 /** Boots a machine, has it measured, and takes everything down again. */
 async function withMachine(
 	qemu: Qemu,
+	machine: string,
 	args: readonly string[],
 	measure: (bench: Bench) => Promise<void>,
 ): Promise<void> {
 	const directory = await machineDirectory(qemu);
 	const mounts = await mkdtemp(join(tmpdir(), "qomfs-bench-"));
 	const path = join(mounts, "vm");
-	const memoryPath = join(mounts, "memory");
 	await mkdir(path);
-	await mkdir(memoryPath);
 	console.error(`booting, and reading the whole tree for its floor`);
 	const vm = await startVirtualMachine(directory, [...args, "-S"], qemu);
-	const memory = await startMemoryMount(vm.secondSocket, memoryPath);
+	const memory = new MemoryMounts();
 	tearDown = async () => {
-		for (const mountpoint of [path, memoryPath])
-			await promisify(execFile)("fusermount3", ["-uz", mountpoint]).catch(
-				() => {}, // not mounted at this moment
-			);
-		memory.kill("SIGKILL");
+		await promisify(execFile)("fusermount3", ["-uz", path]).catch(
+			() => {}, // not mounted at this moment
+		);
+		await memory.unmount();
 		await vm.stop();
 		await rm(directory, { recursive: true, force: true });
 		await rm(mounts, { recursive: true, force: true });
@@ -280,8 +121,15 @@ async function withMachine(
 		});
 		const source = new LiveSource(new RequestQueue(session));
 		await source.probe(session);
+		const treeFile = join(mounts, "tree");
+		writeFileSync(treeFile, formatTree(await readMachine(source)));
+		await memory.mount(treeFile, mounts);
 		const mounted = new BenchMount(path);
-		await measure({ vm, session, source, mounted, memoryPath });
+		const version = formatVersion(session.greeting.version);
+		await measure({
+			...{ vm, session, source, mounted, memory },
+			...{ qemu: version, machine },
+		});
 		await session.close();
 	} finally {
 		await tearDown();
@@ -291,66 +139,90 @@ async function withMachine(
 /** Undoes what is set up at the moment. */
 let tearDown = async (): Promise<void> => {};
 
-async function measureWorkload(
-	{ vm, session, source, mounted, memoryPath }: Bench,
-	workload: Workload,
-	rounds: number,
-	describe: { qemu: string; machine: string },
-): Promise<Row[]> {
-	const cold: Figures[] = [];
-	const warm: Figures[] = [];
-	const floorsMs: number[] = [];
-	const memoryMs: number[] = [];
-	let floorCommands = 0;
+/** Cold and warm, through each way to the kernel. */
+async function measureMounts(
+	{ vm, mounted }: Bench,
+	{ line, before }: Workload,
+	figures: Record<"cold" | "warm", Record<string, Figures[]>>,
+): Promise<number> {
 	let rssMb = 0;
-	console.error(`${describe.qemu} ${describe.machine}: ${workload.name}`);
-	for (let round = 0; round < rounds; round++) {
-		await mounted.mount(vm.socket);
-		await mounted.run(workload.line);
-		await sleepMs(cacheTimeoutMs);
-		if (workload.before) await mounted.run(workload.before);
-		cold.push(await mounted.run(workload.line));
-		warm.push(await mounted.run(workload.line));
+	for (const backend of backendNames.toReversed()) {
+		await mounted.mount(vm.socket, backend);
+		await mounted.run(line);
+		await sleep(cacheTimeoutMs);
+		if (before) await mounted.run(before);
+		for (const run of [figures.cold, figures.warm]) {
+			run[backend] ??= [];
+			run[backend].push(await mounted.run(line));
+		}
 		rssMb = await mounted.rssMb();
 		await mounted.unmount();
+	}
+	return rssMb;
+}
+
+async function measureWorkload(
+	bench: Bench,
+	workload: Workload,
+	rounds: number,
+): Promise<void> {
+	const { session, source, memory, qemu, machine } = bench;
+	const figures: Record<"cold" | "warm", Record<string, Figures[]>> = {
+		cold: {},
+		warm: {},
+	};
+	const floorsMs: number[] = [];
+	const fromMemory: Partial<Record<MemoryServer, Cost[]>> = {};
+	let floorCommands = 0;
+	let rssMb = 0;
+	console.error(`${qemu} ${machine}: ${workload.name}`);
+	for (let round = 0; round < rounds; round++) {
+		rssMb = await measureMounts(bench, workload, figures);
 		const before = session.counters.commands;
 		const startMs = performance.now();
 		await workload.floor(source);
 		floorsMs.push(performance.now() - startMs);
 		floorCommands = session.counters.commands - before;
-		if (workload.before) await shell(workload.before, memoryPath);
-		memoryMs.push(await shell(workload.line, memoryPath));
+		for (const name of memoryServers) {
+			// Once for the kernel's own warmth, as the mount's warm run has it.
+			await memory.run(workload.before ?? workload.line, name);
+			const cost = await memory.run(workload.line, name);
+			if (!cost) continue;
+			fromMemory[name] ??= [];
+			fromMemory[name].push(cost);
+		}
 	}
-	const row = (runs: Figures[], name: string, qmpMs: number): Row => {
-		const timeMs = median(runs.map((run) => run.timeMs));
-		const fromMemoryMs = median(memoryMs);
-		return {
-			...describe,
-			workload: `${workload.name} (${name})`,
-			timeMs,
-			qmpMs,
-			memoryMs: fromMemoryMs,
-			ratio: timeMs / (qmpMs + fromMemoryMs),
-			commands: median(runs.map((run) => run.commands)),
-			floorCommands: qmpMs === 0 ? 0 : floorCommands,
-			bytesSent: median(runs.map((run) => run.bytesSent)),
-			rssMb,
-		};
-	};
-	const isFresh = /cat|echo|grep|tar|-l/.test(workload.name);
-	const outlasts = median(cold.map((run) => run.timeMs)) > cacheTimeoutMs;
-	return [
-		row(cold, "cold", median(floorsMs)),
+	const costs: MemoryRow["costs"] = {};
+	for (const name of memoryServers)
+		if (fromMemory[name])
+			costs[name] = medians(fromMemory[name], "timeMs", "cpuMs");
+	const memoryMs = costs.kernel?.timeMs ?? Number.NaN;
+	if (workload.isSweep)
+		memoryRows.push({ machine, workload: workload.name, costs });
+	for (const name of ["cold", "warm"] as const) {
+		const { kernel = [], "fuse-native": libfuse = [] } = figures[name];
+		const own = medians(kernel, "timeMs", "cpuMs", "commands", "bytesSent");
+		const outlasts = median(kernel.map((run) => run.timeMs)) > cacheTimeoutMs;
 		// What is asked anew every time has the same floor again, and so has a sweep that
 		// takes longer than a listing is kept.
-		row(warm, "warm", isFresh || outlasts ? median(floorsMs) : 0),
-	];
+		const asksAgain = name === "cold" || workload.isFresh || outlasts;
+		const qmpMs = asksAgain ? median(floorsMs) : 0;
+		const row: Row = {
+			...{ qemu, machine, workload: `${workload.name} (${name})` },
+			...{ ...own, qmpMs, memoryMs, rssMb },
+			ratio: own.timeMs / (qmpMs + memoryMs),
+			floorCommands: asksAgain ? floorCommands : 0,
+			throughLibfuse: medians(libfuse, "timeMs", "cpuMs"),
+		};
+		printFloor(row);
+		rows.push(row);
+	}
 }
 
 /** A `cat` beside a sweep of everything, against a `cat` alone. */
 async function measureCatDuringSweep({ vm, mounted }: Bench): Promise<string> {
 	const line = 'cat "$M/machine/graphics"';
-	await mounted.mount(vm.socket);
+	await mounted.mount(vm.socket, "kernel");
 	const times = async () => {
 		const taken: number[] = [];
 		for (let count = 0; count < 30; count++)
@@ -366,12 +238,16 @@ async function measureCatDuringSweep({ vm, mounted }: Bench): Promise<string> {
 	const busyMs = await times();
 	sweeping = false;
 	await sweeps;
+	const idleCpuMs = await mounted.idleCpuMs(10);
 	await mounted.unmount();
-	return `cat during a full sweep: ${busyMs.toFixed(1)} ms, idle ${idleMs.toFixed(1)} ms, ratio ${(busyMs / idleMs).toFixed(2)}`;
+	return [
+		`cat during a full sweep: ${busyMs.toFixed(1)} ms, idle ${idleMs.toFixed(1)} ms, ratio ${(busyMs / idleMs).toFixed(2)}`,
+		`the daemon's CPU in 10 s without a request: ${idleCpuMs} ms`,
+	].join("\n");
 }
 
 async function measureMemory({ vm, mounted }: Bench): Promise<string> {
-	await mounted.mount(vm.socket);
+	await mounted.mount(vm.socket, "kernel");
 	const rss: number[] = [];
 	for (let count = 0; count < 10; count++) {
 		await mounted.run('find "$M"');
@@ -382,14 +258,48 @@ async function measureMemory({ vm, mounted }: Bench): Promise<string> {
 	return `daemon RSS over ten sweeps, MB: ${rss.map((mb) => mb.toFixed(0)).join(" ")}`;
 }
 
-const heading = `
-| QEMU | machine | workload | ms | floor ms (QMP + binding) | ratio | commands | floor's | bytes sent | RSS MB |
-|---|---|---|---|---|---|---|---|---|---|`;
+function printTable(columns: readonly string[]): void {
+	printCells(columns);
+	printCells(columns.map(() => "---"));
+}
 
-function print(row: Row): void {
-	console.log(
-		`| ${row.qemu} | ${row.machine} | ${row.workload} | ${row.timeMs.toFixed(1)} | ${row.qmpMs.toFixed(1)} + ${row.memoryMs.toFixed(1)} | ${row.ratio.toFixed(2)} | ${row.commands} | ${row.floorCommands} | ${row.bytesSent} | ${row.rssMb.toFixed(0)} |`,
-	);
+function printCells(cells: readonly (string | number)[]): void {
+	console.log(`| ${cells.join(" | ")} |`);
+}
+
+function ratioOf(value: number, other: number): string {
+	return other > 0 ? (value / other).toFixed(2) : "";
+}
+
+function printFloor(row: Row): void {
+	printCells([
+		...[row.qemu, row.machine, row.workload, row.timeMs.toFixed(1)],
+		`${row.qmpMs.toFixed(1)} + ${row.memoryMs.toFixed(1)}`,
+		...[row.ratio.toFixed(2), row.commands, row.floorCommands],
+		...[row.bytesSent, row.rssMb.toFixed(0)],
+	]);
+}
+
+function printLibfuse({ throughLibfuse: other, ...row }: Row): void {
+	printCells([
+		...[row.qemu, row.machine, row.workload],
+		...[row.timeMs.toFixed(0), other.timeMs.toFixed(0)],
+		ratioOf(row.timeMs, other.timeMs),
+		...[row.cpuMs, other.cpuMs, ratioOf(row.cpuMs, other.cpuMs)],
+	]);
+}
+
+function printMemory({ machine, workload, costs }: MemoryRow): void {
+	const { kernel, "fuse-native": libfuse, C } = costs;
+	const timeMs = kernel?.timeMs ?? Number.NaN;
+	const other = (cost: Cost | undefined) => [
+		cost?.timeMs.toFixed(0) ?? "",
+		cost ? ratioOf(timeMs, cost.timeMs) : "",
+	];
+	printCells([
+		...[machine, workload, timeMs.toFixed(0), ...other(libfuse), ...other(C)],
+		...[kernel, libfuse, C].map((cost) => cost?.cpuMs ?? ""),
+	]);
 }
 
 // Ctrl-C too leaves nothing mounted or running.
@@ -403,6 +313,7 @@ const { values: flags } = parseArgs({
 	options: {
 		typical: { type: "boolean", default: false },
 		rounds: { type: "string", default: "5" },
+		only: { type: "string", default: "" },
 		json: { type: "string" },
 	},
 });
@@ -410,58 +321,54 @@ const rounds = Number(flags.rounds);
 const next = findQemuNext();
 if (typeof next === "string") console.log(`without a newer QEMU: ${next}`);
 const qemus = [defaultQemu, ...(typeof next === "string" ? [] : [next])];
+const chosen = workloads.filter(({ name }) => name.includes(flags.only));
 const rows: Row[] = [];
+const memoryRows: MemoryRow[] = [];
 const notes: string[] = [];
 
-async function measureMachine(
-	bench: Bench,
-	machine: string,
-	chosen: readonly Workload[],
-): Promise<void> {
-	const qemu = versionOf(bench.session);
-	for (const workload of chosen) {
-		const isLong = machine === "big" && workload.isSlow;
-		const measured = await measureWorkload(
-			bench,
-			workload,
-			isLong ? 1 : rounds,
-			{ qemu, machine },
-		);
-		for (const row of measured) print(row);
-		rows.push(...measured);
-	}
-}
-
-console.log(heading);
+printTable([
+	...["QEMU", "machine", "workload", "ms", "floor ms (QMP + memory)", "ratio"],
+	...["commands", "floor's", "bytes sent", "RSS MB"],
+]);
 for (const qemu of qemus) {
-	await withMachine(qemu, typicalMachine, async (bench) => {
-		await measureMachine(bench, "typical", workloads);
-		const version = versionOf(bench.session);
+	await withMachine(qemu, "typical", typicalMachine, async (bench) => {
+		for (const workload of chosen)
+			await measureWorkload(bench, workload, rounds);
+		if (flags.only) return;
 		notes.push(
-			`${version} typical: ${await measureCatDuringSweep(bench)}`,
+			`${bench.qemu} typical: ${await measureCatDuringSweep(bench)}`,
 			...(await measureCommands(bench.vm.socket, 4 * rounds)),
 		);
 	});
 	if (flags.typical) continue;
-	await withMachine(qemu, bigMachine, async (bench) => {
+	await withMachine(qemu, "big", bigMachine, async (bench) => {
 		const { givesValues } = bench.source;
-		await measureMachine(
-			bench,
-			"big",
-			// Without whole objects, a sweep of all values takes minutes.
-			workloads.filter(({ isSlow }) => givesValues || !isSlow),
-		);
-		if (givesValues)
-			notes.push(
-				`${versionOf(bench.session)} big: ${await measureMemory(bench)}`,
-			);
+		// Without whole objects, a sweep of all values takes minutes.
+		for (const workload of chosen)
+			if (givesValues || !workload.isSlow)
+				await measureWorkload(bench, workload, workload.isSlow ? 1 : rounds);
+		if (givesValues && !flags.only)
+			notes.push(`${bench.qemu} big: ${await measureMemory(bench)}`);
 	});
 }
 
+console.log("\nAgainst the same mount with -o backend=fuse-native:\n");
+printTable([
+	...["QEMU", "machine", "workload", "ms", "libfuse's", "ratio"],
+	...["CPU ms", "libfuse's", "ratio"],
+]);
+for (const row of rows) printLibfuse(row);
+
+console.log("\nThe same trees from memory:\n");
+printTable([
+	...["machine", "workload", "ms", "libfuse's", "ratio", "C's", "ratio"],
+	...["CPU ms", "libfuse's", "C's"],
+]);
+for (const row of memoryRows) printMemory(row);
+
 console.log(`\n${notes.join("\n")}`);
 if (flags.json)
-	writeFileSync(flags.json, `${JSON.stringify({ rows, notes }, null, "\t")}\n`);
-
-function versionOf(session: QmpSession): string {
-	return formatVersion(session.greeting.version);
-}
+	writeFileSync(
+		flags.json,
+		`${JSON.stringify({ rows, memoryRows, notes }, null, "\t")}\n`,
+	);
