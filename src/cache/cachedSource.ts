@@ -1,8 +1,8 @@
 /**
  * A QomSource in front of another, so that QEMU is asked as little as can be. Listings are
- * kept for `listTtlMs` and asked for once, however many want them at the same time. Values
- * are never shown twice: one that came along with a listing, for a size or with a
- * neighbour is handed out once at most, and soon dropped (see ValueStore). Where values
+ * kept for `listTtlMs` and asked for once, however many want them at the same time, and with
+ * them the sizes of values. Values are never shown twice: one that came along with a listing, for a
+ * size or with a neighbour is handed out once at most, and soon dropped (see ValueStore). Where values
  * cost no more than listings, a sweep through the tree is read ahead of.
  */
 import { QomError, QomfsError } from "../errors.ts";
@@ -55,7 +55,7 @@ export class CachedSource implements QomView {
 	/** Whole objects on their way. */
 	readonly #fetching = new Map<QomPath, Fetch>();
 	/** Peeks on their way. A `get` takes its key out: what they bring is older than what it shows. */
-	readonly #peeking = new Map<string, Promise<Json>>();
+	readonly #peeking = new Map<string, Promise<Json | QomError>>();
 	/** Raised by every write: what was asked for before it is not kept after it. */
 	#generation = 0;
 	#hits = 0;
@@ -146,7 +146,15 @@ export class CachedSource implements QomView {
 	}
 
 	known(path: QomPath, property: string): Json | QomError | undefined {
-		return this.#values.look(path, property, this.#now())?.value;
+		return (
+			this.#values.look(path, property, this.#now())?.value ??
+			this.#seen(path, property)
+		);
+	}
+
+	/** What was shown or looked at is good for another look, for as long as the listing is. */
+	#seen(path: QomPath, property: string): Json | QomError | undefined {
+		return this.#listings.fresh(path)?.seen.get(property);
 	}
 
 	types(base?: string): Promise<readonly TypeInfo[]> {
@@ -189,15 +197,17 @@ export class CachedSource implements QomView {
 		const key = joinPath(path, property);
 		if (handedOut) this.#peeking.delete(key);
 		const kept = this.#kept(path, property, handedOut);
-		if (kept?.value !== undefined) {
+		const found =
+			kept?.value ?? (handedOut ? undefined : this.#seen(path, property));
+		if (found !== undefined) {
 			this.#hits++;
-			return unwrap(kept.value);
+			return unwrap(found);
 		}
 		const nowMs = this.#now();
 		this.#readAhead.goesOn(nowMs);
 		const isNeighbour = this.#values.noteUse(path, property, nowMs);
 		const underWay = handedOut ? undefined : this.#peeking.get(key);
-		if (underWay) return underWay;
+		if (underWay) return unwrap(await underWay);
 		this.#misses++;
 		// One that did not come along with its neighbours has to be asked for by itself.
 		if (isNeighbour && this.#readsAhead && !kept) {
@@ -210,7 +220,19 @@ export class CachedSource implements QomView {
 		// Whatever is on its way is older than what is asked for now.
 		this.#fetching.get(path)?.overtaken.add(key);
 		this.#peeking.delete(key);
-		return this.#source.get(path, property);
+		return unwrap(await this.#ask(path, property));
+	}
+
+	/** Returns a refusal, too, for it is as good an answer. */
+	async #ask(path: QomPath, property: string): Promise<Json | QomError> {
+		const generation = this.#generation;
+		const outcome = await this.#source.get(path, property).catch((error) => {
+			if (error instanceof QomError) return error;
+			throw error;
+		});
+		if (generation === this.#generation && this.#options.valueTtlMs > 0)
+			this.#listings.fresh(path)?.seen.set(property, outcome);
+		return outcome;
 	}
 
 	async #peekAtSource(
@@ -219,23 +241,17 @@ export class CachedSource implements QomView {
 		key: string,
 	): Promise<Json> {
 		const sentMs = this.#now();
-		const peeking = this.#source.get(path, property);
+		const peeking = this.#ask(path, property);
 		this.#peeking.set(key, peeking);
-		let outcome: Json | QomError | undefined;
 		try {
-			outcome = await peeking;
-		} catch (error) {
+			const outcome = await peeking;
 			// A refusal too is handed to the open that follows.
-			if (!(error instanceof QomError)) throw error;
-			outcome = error;
+			if (this.#peeking.get(key) === peeking && this.#options.valueTtlMs > 0)
+				this.#values.put(path, [[property, outcome]], sentMs, this.#now());
+			return unwrap(outcome);
 		} finally {
-			if (this.#peeking.get(key) === peeking) {
-				this.#peeking.delete(key);
-				if (outcome !== undefined && this.#options.valueTtlMs > 0)
-					this.#values.put(path, [[property, outcome]], sentMs, this.#now());
-			}
+			if (this.#peeking.get(key) === peeking) this.#peeking.delete(key);
 		}
-		return unwrap(outcome);
 	}
 
 	#kept(
@@ -274,13 +290,15 @@ export class CachedSource implements QomView {
 		const done = reply
 			.then((contents) => {
 				if (generation !== this.#generation) return;
-				for (const path of paths) {
+				for (const [index, path] of paths.entries()) {
 					const object = contents.get(path);
 					if (!object || !("values" in object)) continue;
 					const values = everyValue(object).filter(
 						([property]) => !overtaken.has(joinPath(path, property)),
 					);
 					this.#values.put(path, values, sentMs, this.#now());
+					for (const [property, value] of values)
+						if (value !== undefined) listings[index]?.seen.set(property, value);
 				}
 				this.#readAhead.noteFetched(paths.slice(1));
 			})
@@ -303,6 +321,7 @@ export class CachedSource implements QomView {
 	#forgetValues(): void {
 		this.#generation++;
 		this.#values.clear();
+		this.#listings.forgetSeen();
 		this.#fetching.clear();
 		this.#peeking.clear();
 	}

@@ -2,6 +2,8 @@
  * Listings of objects, kept for a while and asked for once, however many want them at the same
  * time. A failure is never kept.
  */
+import type { QomError } from "../errors.ts";
+import type { Json } from "../json.ts";
 import { joinPath, type QomPath, splitPath } from "../qom/path.ts";
 import type { PropertyInfo } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
@@ -11,6 +13,11 @@ export interface Listing {
 	readonly properties: Promise<readonly PropertyInfo[]>;
 	/** Paths of the children; undefined while QEMU has not answered. */
 	children: readonly QomPath[] | undefined;
+	/**
+	 * What was seen last of its properties' values since it was asked for: the size of a value,
+	 * and where a link leads, may be as old as a listing.
+	 */
+	readonly seen: Map<string, Json | QomError>;
 	/** Counted from the request, for the answer may be as old as that; Infinity while it is awaited. */
 	expiresMs: number;
 }
@@ -50,6 +57,7 @@ export class Listings {
 		const listing: Listing = {
 			properties,
 			children: undefined,
+			seen: new Map(),
 			expiresMs: Number.POSITIVE_INFINITY,
 		};
 		this.#byPath.delete(path);
@@ -76,6 +84,11 @@ export class Listings {
 		for (const listed of this.#byPath.keys())
 			if (listed === parent || isWithin(listed, path))
 				this.#byPath.delete(listed);
+	}
+
+	/** What was seen of values may no longer be so. */
+	forgetSeen(): void {
+		for (const { seen } of this.#byPath.values()) seen.clear();
 	}
 
 	clear(): void {

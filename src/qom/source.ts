@@ -90,8 +90,8 @@ export interface QomView extends QomSource {
 	sweep(path: QomPath): Promise<readonly PropertyInfo[]>;
 
 	/**
-	 * Like `get`, for a caller that only wants to know about the value (its size) and will
-	 * not show it: a `get` that follows at once may be answered with the same value.
+	 * Like `get`, for what may be as old as a listing: the size of a value, or where a link leads.
+	 * A `get` that follows at once may be answered with the same value.
 	 *
 	 * @throws QomError
 	 */

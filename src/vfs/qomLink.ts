@@ -36,7 +36,7 @@ export class QomLink extends QomProperty implements Symlink {
 	}
 
 	async target(): Promise<string> {
-		return this.#targetOf(await this.get());
+		return this.#targetOf(await this.peek());
 	}
 
 	async retarget(target: string): Promise<void> {

@@ -31,7 +31,7 @@ export class QomProperty {
 		return this.tree.view.get(this.object.path, this.info.name);
 	}
 
-	/** For its size alone. @throws QomError */
+	/** For its size, or where a link leads: it may be as old as a listing. @throws QomError */
 	protected peek(): Promise<Json> {
 		return this.tree.view.peek(this.object.path, this.info.name);
 	}

@@ -337,7 +337,7 @@ class Play {
 				break;
 			case "peek":
 				this.#call();
-				this.#cache.peek(step.object, step.property).catch(() => {});
+				void this.#peek(step.object, step.property);
 				break;
 			case "set":
 				this.#call();
@@ -410,6 +410,27 @@ class Play {
 			.set(object, property, write as unknown as Json)
 			.catch(() => {});
 		this.#written = Math.max(this.#written, write.at ?? 0);
+	}
+
+	/** A size may be as old as a listing, but not older than what was shown or written. */
+	async #peek(object: string, property: string): Promise<void> {
+		const key = keyOf(object, property);
+		const called = {
+			at: this.#qemu.at,
+			ms: this.#qemu.nowMs,
+			written: this.#written,
+			newest: this.#newest.get(key) ?? 0,
+		};
+		const number = await this.#cache
+			.peek(object, property)
+			.catch((error) => this.#qemu.refused.get(error));
+		const sample = this.#qemu.samples[number as number];
+		if (!sample) return;
+		if (sample.at < called.written) this.broken.add("before a write");
+		if (sample.at < called.newest) this.broken.add("back in time");
+		const wasAtHand =
+			sample.delivered !== undefined && sample.delivered <= called.at;
+		if (wasAtHand && called.ms - sample.ms > 2000) this.broken.add("too old");
 	}
 
 	async #get(object: string, property: string): Promise<void> {

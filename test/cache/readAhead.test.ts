@@ -109,6 +109,7 @@ class TreeSource implements QomSource {
 	}
 }
 
+const listTtlMs = 60_000;
 const valueTtlMs = 100;
 
 let source: TreeSource;
@@ -117,7 +118,7 @@ let cache: CachedSource;
 
 function create(options: { valueTtlMs: number }): CachedSource {
 	return new CachedSource(source, {
-		listTtlMs: 60_000,
+		listTtlMs,
 		now: () => nowMs,
 		...options,
 	});
@@ -177,6 +178,30 @@ describe("a listing", () => {
 			await getAll("/a", "p", "q");
 		};
 		expect(await asked(act)).toEqual(nothing);
+	});
+
+	it("brings sizes for as long as it is kept, though the values were read", async () => {
+		await cache.sweep("/a");
+		await getAll("/a", "p", "q");
+		nowMs += listTtlMs - 1;
+		expect(await asked(() => cache.peek("/a", "q"))).toEqual(nothing);
+		nowMs += 1;
+		expect(cache.known("/a", "q")).toBeUndefined();
+	});
+
+	it("brings the size of what was shown last", async () => {
+		await cache.sweep("/a");
+		await cache.get("/a", "p");
+		const shown = await cache.get("/a", "p");
+		expect(cache.known("/a", "p")).toBe(shown);
+		expect(await cache.peek("/a", "p")).toBe(shown);
+	});
+
+	it("brings no sizes from before a write", async () => {
+		await cache.sweep("/a");
+		await cache.set("/b", "q", 1);
+		expect(cache.known("/a", "p")).toBeUndefined();
+		expect(await asked(() => cache.peek("/a", "p"))).not.toEqual(nothing);
 	});
 
 	it("is asked for once, however many want it at the same time", async () => {

@@ -190,6 +190,7 @@ describe.skipIf(lacksMount)("QMP commands for", () => {
 					// Without -l or colours for what is missing, it leaves the links alone.
 					bulk || ls.includes("-l") ? exactly(bulk ? 1 : 1 + n) : upTo(1 + n),
 				);
+				check(`${ls}, warm`, await asked(mounted, line), exactly(0));
 			});
 		},
 	);
@@ -221,6 +222,10 @@ describe.skipIf(lacksMount)("QMP commands for", () => {
 				upTo(most),
 			);
 			check("find, warm", await asked(mounted, find), exactly(0));
+			if (!bulk) return; // there, a sweep for sizes takes longer than they are kept
+			const sizes = 'find "$M" -size +1000 > /dev/null';
+			await asked(mounted, sizes);
+			check("find -size, warm", await asked(mounted, sizes), exactly(0));
 		});
 	});
 
