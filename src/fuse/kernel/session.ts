@@ -70,15 +70,15 @@ export class KernelSession {
 		this.#options = options;
 		this.#onEnded = onEnded;
 		this.#nodes = new NodeTable(fs.root);
-		this.#operations = createOperations(
-			fs,
-			this.#nodes,
-			options,
-			(code, body) => {
-				const message = notificationOf(code, body);
-				this.#channel.send(message, message.length);
-			},
-		);
+		const notify = (code: number, body: Buffer) => {
+			const message = notificationOf(code, body);
+			this.#channel.send(message, message.length);
+		};
+		this.#operations = new Map([
+			...createOperations(fs, this.#nodes, options, notify),
+			[opcode.init, async (request) => this.#negotiate(request)],
+			[opcode.interrupt, async (request) => this.#interrupt(request)],
+		]);
 		this.#channel = new Channel(native, fd, () =>
 			// libuv calls without Node's knowledge; this comes in the same turn of the event loop.
 			setImmediate(() => this.#begin()),
@@ -167,29 +167,15 @@ export class KernelSession {
 			channel: this.#channel,
 			message: this.#message,
 		});
-		if (request.opcode === opcode.interrupt) {
-			this.#interrupt(readU64(request.body, abi.interruptIn.unique));
-			return true;
-		}
-		if (request.opcode === opcode.init) {
-			this.#negotiate(request);
-			return true;
-		}
-		if (this.#isClosing) {
-			request.refuse(ENODEV);
-			return true;
-		}
 		const operation = this.#operations.get(request.opcode);
-		if (!operation) {
-			request.refuse(notKnown);
-			return true;
+		if (!operation) request.refuse(notKnown);
+		else if (this.#isClosing && request.opcode !== opcode.interrupt)
+			request.refuse(ENODEV);
+		else if (!this.#mayAsk(request)) request.refuse(EACCES);
+		else {
+			this.#pending.set(request.unique, request);
+			void this.#run(operation, request);
 		}
-		if (!this.#mayAsk(request)) {
-			request.refuse(EACCES);
-			return true;
-		}
-		this.#pending.set(request.unique, request);
-		void this.#run(operation, request);
 		return request.isAnswered;
 	}
 
@@ -208,7 +194,9 @@ export class KernelSession {
 	}
 
 	/** Somebody does not want to wait any longer: Ctrl-C, `kill`. */
-	#interrupt(unique: number): void {
+	#interrupt(interrupt: Request): void {
+		interrupt.needsNoAnswer();
+		const unique = readU64(interrupt.body, abi.interruptIn.unique);
 		const request = this.#pending.get(unique);
 		if (!request) return;
 		this.#pending.delete(unique);
@@ -224,10 +212,14 @@ export class KernelSession {
 	}
 
 	#negotiate(request: Request): void {
-		const { body } = request;
+		// All of it that older kernels send, too; what is shorter is older still.
+		const body = Buffer.alloc(abi.initIn.bytes);
+		request.body.copy(body);
 		const major = body.readUInt32LE(abi.initIn.major);
 		const minor = body.readUInt32LE(abi.initIn.minor);
-		if (major < abi.majorVersion || minor < abi.oldestMinorVersion) {
+		const isNext = major > abi.majorVersion;
+		const isOld = major < abi.majorVersion || minor < abi.oldestMinorVersion;
+		if (isOld && !isNext) {
 			request.refuse(EPROTO);
 			this.#ready.reject(
 				new MountError(
@@ -243,7 +235,10 @@ export class KernelSession {
 			const { initOut } = abi;
 			out.fill(0, bodyAt, at(initOut.bytes));
 			out.writeUInt32LE(abi.majorVersion, at(initOut.major));
-			out.writeUInt32LE(Math.min(minor, abi.minorVersion), at(initOut.minor));
+			const agreed = isNext
+				? abi.minorVersion
+				: Math.min(minor, abi.minorVersion);
+			out.writeUInt32LE(agreed, at(initOut.minor));
 			out.writeUInt32LE(readahead, at(initOut.max_readahead));
 			out.writeUInt32LE((flags & wantedFlags) >>> 0, at(initOut.flags));
 			out.writeUInt32LE(maxWriteBytes, at(initOut.max_write));
@@ -252,7 +247,7 @@ export class KernelSession {
 			return initOut.bytes;
 		});
 		// A kernel of the next major version asks once more, in ours.
-		if (major === abi.majorVersion) this.#ready.resolve();
+		if (!isNext) this.#ready.resolve();
 	}
 }
 
