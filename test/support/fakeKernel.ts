@@ -1,12 +1,15 @@
 /** The kernel's side of the protocol: sends requests to a KernelSession, and takes its answers. */
 import { openSync } from "node:fs";
 import { constants } from "node:os";
+import { expect } from "vitest";
 import type { MountOptions } from "../../src/fuse/backend.ts";
 import * as abi from "../../src/fuse/kernel/abi.ts";
 import { opcode } from "../../src/fuse/kernel/abi.ts";
 import type { Native } from "../../src/fuse/kernel/native.ts";
 import { KernelSession } from "../../src/fuse/kernel/session.ts";
 import type { FileSystem } from "../../src/vfs/fileSystem.ts";
+import type { Directory, File } from "../../src/vfs/node.ts";
+import { mountOptions } from "./smallTree.ts";
 
 export interface Answer {
 	/** 0, or an errno. */
@@ -19,19 +22,6 @@ export interface Notification {
 	readonly body: Buffer;
 }
 
-export const mountOptions: MountOptions = {
-	fsname: "test",
-	entryTtlMs: 100,
-	attributesTtlMs: 100,
-	requestTimeoutMs: 1000,
-	uid: 0,
-	gid: 0,
-	umask: 0,
-	allowOther: false,
-	allowRoot: false,
-	defaultPermissions: false,
-};
-
 const unneeded = (): never => {
 	throw new Error("not needed here");
 };
@@ -39,6 +29,8 @@ const unneeded = (): never => {
 export class FakeKernel {
 	readonly session: KernelSession;
 	readonly notifications: Notification[] = [];
+	/** All that was answered, whole messages. */
+	readonly answers: Buffer[] = [];
 	/** Answers that nothing waits for: a second one, or to what needs none. */
 	readonly unexpected: number[] = [];
 	hasEnded = false;
@@ -87,6 +79,24 @@ export class FakeKernel {
 		return promise;
 	}
 
+	/** Returns the node's number. */
+	async lookup(name: string, parent: number = abi.rootId): Promise<number> {
+		const { errno, body } = await this.ask(opcode.lookup, parent, names(name));
+		expect(errno).toBe(0);
+		return Number(body.readBigUInt64LE(abi.entryOut.nodeid));
+	}
+
+	/** Returns the handle. */
+	async open(node: number, flags = 0): Promise<bigint> {
+		const { errno, body } = await this.ask(
+			opcode.open,
+			node,
+			openRequest(flags),
+		);
+		expect(errno).toBe(0);
+		return body.readBigUInt64LE(abi.openOut.fh);
+	}
+
 	/** Sends what has no answer. Returns its number. */
 	send(code: number, nodeid: number, body: Buffer, uid = 0): number {
 		const unique = 2 * ++this.#lastUnique;
@@ -96,9 +106,13 @@ export class FakeKernel {
 		header.writeBigUInt64LE(BigInt(unique), abi.inHeader.unique);
 		header.writeBigUInt64LE(BigInt(nodeid), abi.inHeader.nodeid);
 		header.writeUInt32LE(uid, abi.inHeader.uid);
-		this.#queue.push(Buffer.concat([header, body]));
-		this.#onReadable();
+		this.sendRaw(Buffer.concat([header, body]));
 		return unique;
+	}
+
+	sendRaw(message: Buffer): void {
+		this.#queue.push(message);
+		this.#onReadable();
 	}
 
 	interrupt(unique: number): void {
@@ -155,6 +169,7 @@ export class FakeKernel {
 			this.notifications.push({ code: error, body });
 			return length;
 		}
+		this.answers.push(Buffer.from(message.subarray(0, length)));
 		const resolve = this.#waiting.get(unique);
 		this.#waiting.delete(unique);
 		if (!resolve) this.unexpected.push(unique);
@@ -178,4 +193,38 @@ export function struct(
 		if (typeof value === "bigint") buffer.writeBigUInt64LE(value, offset);
 		else buffer.writeUInt32LE(value, offset);
 	return buffer;
+}
+
+export const readRequest = (handle: bigint, size = 4096, offset = 0): Buffer =>
+	struct(
+		abi.readIn.bytes,
+		[abi.readIn.fh, handle],
+		[abi.readIn.offset, BigInt(offset)],
+		[abi.readIn.size, size],
+	);
+
+export const writeRequest = (handle: bigint, text: string): Buffer =>
+	Buffer.concat([
+		struct(
+			abi.writeIn.bytes,
+			[abi.writeIn.fh, handle],
+			[abi.writeIn.size, text.length],
+		),
+		Buffer.from(text),
+	]);
+
+export const openRequest = (flags = 0): Buffer =>
+	struct(abi.openIn.bytes, [abi.openIn.flags, flags]);
+
+/** Has something else in place of what is at a name, where it differs. */
+export function replace(
+	root: Directory,
+	name: string,
+	node: Partial<File>,
+): void {
+	const { lookup } = root;
+	root.lookup = async (wanted) => {
+		const found = await lookup(wanted);
+		return wanted === name ? ({ ...found, ...node } as File) : found;
+	};
 }
