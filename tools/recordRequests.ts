@@ -45,7 +45,9 @@ const recording: Native = {
 	},
 };
 
-console.log(`# Linux ${release().split("-")[0]}, recorded by tools/recordRequests.ts`);
+console.log(
+	`# Linux ${release().split("-")[0]}, recorded by tools/recordRequests.ts`,
+);
 const mountpoint = mkdtempSync(join(tmpdir(), "qomfs-record-"));
 const ended = Promise.withResolvers<void>();
 const session = new KernelSession(
