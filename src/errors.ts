@@ -156,6 +156,7 @@ export class QomError extends QomfsError {
 /** An errno that the file system decides by itself, without asking QEMU. */
 export type FileErrorCode =
 	| "ENOENT"
+	| "ENAMETOOLONG"
 	| "ENOTDIR"
 	| "EISDIR"
 	| "EINVAL"

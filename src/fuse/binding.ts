@@ -77,9 +77,14 @@ async function loadBinding(): Promise<typeof Fuse> {
 }
 
 function explainBinding(error: NodeJS.ErrnoException): string {
-	return error.code === "EFUSEDEPENDENCY"
-		? "libfuse 3 is missing; install it with 'apt install fuse3'"
-		: `the FUSE binding does not load in Node ${process.versions.node} (${firstLine(error.message)}); use Node 22, 24 or 26 and run 'npm rebuild fuse-native'`;
+	switch (error.code) {
+		case "ERR_MODULE_NOT_FOUND":
+			return "the FUSE binding is not installed: npm leaves it out where it finds no libfuse 3 or no binary for this Node; install qomfs again, with them";
+		case "EFUSEDEPENDENCY":
+			return "libfuse 3 is missing; install it with 'apt install fuse3'";
+		default:
+			return `the FUSE binding does not load in Node ${process.versions.node} (${firstLine(error.message)}); use Node 22, 24 or 26 and run 'npm rebuild fuse-native'`;
+	}
 }
 
 function open(fuse: Fuse, path: string): Promise<void> {

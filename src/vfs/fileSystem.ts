@@ -32,9 +32,14 @@ export class FileSystem {
 		this.root = root;
 	}
 
-	/** @throws FileError ENOENT */
+	/** @throws FileError ENOENT, ENAMETOOLONG */
 	async lookup(parent: Node, name: string): Promise<Node> {
 		const directory = directoryOf(parent);
+		if (Buffer.byteLength(name) > maxNameBytes)
+			throw new FileError(
+				"ENAMETOOLONG",
+				`no name is longer than ${maxNameBytes} bytes`,
+			);
 		const hidden = directory.hidden?.(name);
 		if (hidden) return hidden;
 		return this.#serve(

@@ -84,6 +84,19 @@ it.skipIf(lacksMount)(
 			const { pid } = JSON.parse(await cat(".qomfs/status"));
 			expect(await qomfs("umount", mountpoint)).toMatchObject({ status: 0 });
 			await gone(pid);
+			// The binding is optional.
+			await rm(join(folder, "node_modules/fuse-native"), { recursive: true });
+			expect(await qomfs(vm.socket, mountpoint)).toMatchObject({ status: 0 });
+			expect(await cat("objects/io0/type")).toBe("iothread\n");
+			await qomfs("umount", mountpoint);
+			const bound = ["-o", "backend=fuse-native"];
+			expect(await qomfs(vm.socket, mountpoint, ...bound)).toEqual({
+				status: 1,
+				stdout: "",
+				stderr: expect.stringMatching(
+					/^qomfs: .*the FUSE binding is not installed: .*\n$/,
+				),
+			});
 			// As a library.
 			const library = await run(
 				process.execPath,
