@@ -47,17 +47,20 @@ export class OrdinaryUser {
 		this.id = namespace ? ordinaryId : (process.getuid?.() ?? ordinaryId);
 	}
 
+	/** @param prefix a command that runs another, for what it restricts */
 	qomfs(
 		args: readonly string[],
 		nodeArgs: readonly string[] = [],
 		env: NodeJS.ProcessEnv = {},
+		prefix: readonly string[] = [],
 	): Promise<Finished> {
 		const [node = "", bin = ""] = [process.execPath, qomfsBin].map((path) =>
 			this.#namespace && path.startsWith(project)
 				? join(this.#namespace.directory, "project", path.slice(project.length))
 				: path,
 		);
-		return this.run(node, [...nodeArgs, bin, ...args], env);
+		const [program = "", ...rest] = [...prefix, node];
+		return this.run(program, [...rest, ...nodeArgs, bin, ...args], env);
 	}
 
 	run(
