@@ -12,6 +12,16 @@ export const fileTypes: Record<NodeKind, number> = {
 	symlink: 0o120000,
 };
 
+/** What is known of a node; a program that has it open gets the size of what it reads. */
+export function attributesToTell({
+	node,
+	newestOpen,
+}: HeldNode): KnownAttributes {
+	const attributes = node.known();
+	const size = newestOpen?.handle.size;
+	return size === undefined ? attributes : { ...attributes, size };
+}
+
 /** Writes a `struct fuse_entry_out`. */
 export function writeEntry(
 	out: Buffer,

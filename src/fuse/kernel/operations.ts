@@ -5,18 +5,18 @@
 import { constants } from "node:os";
 import { FileError } from "../../errors.ts";
 import type { FileSystem, OpenFile } from "../../vfs/fileSystem.ts";
-import type { Entry, KnownAttributes } from "../../vfs/node.ts";
+import type { KnownAttributes } from "../../vfs/node.ts";
 import type { MountOptions } from "../backend.ts";
 import * as abi from "./abi.ts";
 import { opcode } from "./abi.ts";
-import { fileTypes, writeAttributesAnswer, writeEntry } from "./attributes.ts";
+import {
+	attributesToTell,
+	writeAttributesAnswer,
+	writeEntry,
+} from "./attributes.ts";
+import { OpenDirectories } from "./directories.ts";
 import type { HeldNode, NodeTable } from "./nodes.ts";
 import { bodyAt, type Request, readU64, writeU64 } from "./request.ts";
-
-/** An open directory: its listing stays as it was at the beginning, however it changes. */
-interface OpenDirectory {
-	entries?: readonly Entry[];
-}
 
 /** POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM: what is no log never makes anybody wait. */
 const alwaysReady = 0x145;
@@ -37,7 +37,7 @@ export function createOperations(
 	notify: (code: number, body: Buffer) => void,
 ): ReadonlyMap<number, Operation> {
 	const files = new Map<number, OpenFile>();
-	const directories = new Map<number, OpenDirectory>();
+	const directories = new OpenDirectories(fs, nodes, options);
 	let lastHandle = 0;
 
 	const nodeOf = ({ nodeid }: Request): HeldNode => nodes.get(nodeid);
@@ -46,15 +46,9 @@ export function createOperations(
 		if (!file) throw new FileError("EBADF", `handle ${handle} is not open`);
 		return file;
 	};
-	/** As they are to be told: a program that has a file open gets the size of what it reads. */
-	const known = (held: HeldNode): KnownAttributes => {
-		const attributes = held.node.known();
-		const size = held.newestOpen?.handle.size;
-		return size === undefined ? attributes : { ...attributes, size };
-	};
 	const answerEntry = (request: Request, held: HeldNode): void => {
 		const isTaken = request.answer((out) => {
-			writeEntry(out, bodyAt, held, known(held), options);
+			writeEntry(out, bodyAt, held, attributesToTell(held), options);
 			return abi.entryOut.bytes;
 		});
 		if (isTaken) nodes.remember(held);
@@ -183,7 +177,7 @@ export function createOperations(
 				if (valid & mode) await fs.refuse("chmod", held.node);
 				if (valid & (uid | gid)) await fs.refuse("chown", held.node);
 				await (valid & size ? fs.truncate(held.node) : fs.utimens(held.node));
-				answerAttributes(request, held, known(held));
+				answerAttributes(request, held, attributesToTell(held));
 			},
 		],
 		[
@@ -276,16 +270,16 @@ export function createOperations(
 			async (request) => {
 				nodeOf(request);
 				const handle = ++lastHandle;
-				directories.set(handle, {});
-				if (!answerOpen(request, handle, 0)) directories.delete(handle);
+				directories.open(handle);
+				if (!answerOpen(request, handle, 0)) directories.close(handle);
 			},
 		],
-		[opcode.readdir, (request) => readdir(request, false)],
-		[opcode.readdirplus, (request) => readdir(request, true)],
+		[opcode.readdir, (request) => directories.read(request, false)],
+		[opcode.readdirplus, (request) => directories.read(request, true)],
 		[
 			opcode.releasedir,
 			(request) => {
-				directories.delete(readU64(request.body, abi.releaseIn.fh));
+				directories.close(readU64(request.body, abi.releaseIn.fh));
 				request.done();
 				return undefined;
 			},
@@ -376,58 +370,4 @@ export function createOperations(
 		if (held.newestOpen === file) held.newestOpen = undefined;
 		await fs.release(file);
 	}
-
-	async function readdir(request: Request, isPlus: boolean): Promise<void> {
-		const { body } = request;
-		const held = nodeOf(request);
-		const directory = directories.get(readU64(body, abi.readIn.fh));
-		if (!directory) throw new FileError("EBADF", "the directory is not open");
-		const first = readU64(body, abi.readIn.offset);
-		const roomBytes = body.readUInt32LE(abi.readIn.size);
-		// rewinddir(3) begins anew, too.
-		if (first === 0 || !directory.entries)
-			directory.entries = await fs.readdir(held.node);
-		const { entries } = directory;
-		const told: HeldNode[] = [];
-		const isTaken = request.answer((out) => {
-			const end = bodyAt + roomBytes;
-			let at: number = bodyAt;
-			for (let index = first; index < entries.length + 2; index++) {
-				const { name, node } = entries[index - 2] ?? {
-					name: index === 0 ? "." : "..",
-					node: held.node,
-				};
-				const nameBytes = Buffer.byteLength(name);
-				const direntAt = isPlus ? at + abi.entryOut.bytes : at;
-				const nameAt = direntAt + abi.dirent.bytes;
-				const nextAt = at + Math.ceil((nameAt + nameBytes - at) / 8) * 8;
-				if (nextAt > end) break;
-				let ino = unknownInode;
-				if (index < 2) {
-					ino = (index === 0 ? held : (held.parent ?? held)).id;
-					if (isPlus) out.fill(0, at, direntAt); // the kernel knows them
-				} else if (isPlus) {
-					const child = nodes.place(held, name, node);
-					ino = child.id;
-					writeEntry(out, at, child, known(child), options);
-					told.push(child);
-				}
-				writeU64(out, ino, direntAt + abi.dirent.ino);
-				writeU64(out, index + 1, direntAt + abi.dirent.off);
-				out.writeUInt32LE(nameBytes, direntAt + abi.dirent.namelen);
-				out.writeUInt32LE(
-					fileTypes[node.kind] >> 12,
-					direntAt + abi.dirent.type,
-				);
-				out.write(name, nameAt);
-				out.fill(0, nameAt + nameBytes, nextAt);
-				at = nextAt;
-			}
-			return at - bodyAt;
-		});
-		if (isTaken) for (const child of told) nodes.remember(child);
-	}
 }
-
-/** For a name that the kernel is told no number of; 0 would hide it. */
-const unknownInode = 0xffff_ffff;
