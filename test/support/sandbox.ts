@@ -54,8 +54,9 @@ export class Sandbox {
 		{ env, user, nodeArgs = [] }: RunOptions = {},
 	): Promise<Finished> {
 		const environment = this.#environment(env);
-		if (user) return user.qomfs(args, nodeArgs, environment);
-		return run(process.execPath, [...nodeArgs, qomfsBin, ...args], {
+		const all = this.#withBackend(args);
+		if (user) return user.qomfs(all, nodeArgs, environment);
+		return run(process.execPath, [...nodeArgs, qomfsBin, ...all], {
 			env: environment,
 		});
 	}
@@ -65,7 +66,8 @@ export class Sandbox {
 		args: readonly string[],
 		env?: NodeJS.ProcessEnv,
 	): Promise<Foreground> {
-		const child = spawn(process.execPath, [qomfsBin, ...args], {
+		const all = this.#withBackend(args);
+		const child = spawn(process.execPath, [qomfsBin, ...all], {
 			stdio: ["ignore", "pipe", "pipe"],
 			env: this.#environment(env),
 		});
@@ -120,6 +122,14 @@ export class Sandbox {
 				process.kill(pid, "SIGKILL");
 			} catch {} // it has just ended
 		await rm(this.directory, { recursive: true });
+	}
+
+	/** The way to the kernel that the environment names, for what mounts here. */
+	#withBackend(args: readonly string[]): readonly string[] {
+		const { QOMFS_TEST_BACKEND: backend } = process.env;
+		const [first] = args;
+		const mounts = first !== "umount" && args.includes(this.mountpoint);
+		return backend && mounts ? [...args, "-o", `backend=${backend}`] : args;
 	}
 
 	#environment(env: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
