@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const bin = new URL("../bin", import.meta.url).pathname;
+const bin = new URL("../../bin", import.meta.url).pathname;
 
 const lines: readonly (readonly [command: string, ...args: string[]])[] = [
 	["qom-get", "/machine.type"],

@@ -22,14 +22,26 @@ export function attributesToTell({
 	return size === undefined ? attributes : { ...attributes, size };
 }
 
+/**
+ * In place of a size that is not known, in an entry, whose size the kernel asks for again before it
+ * tells anybody. But sendfile(2) and splice(2) do not ask, and read no further than it says; they end
+ * where a read does. No value is longer.
+ */
+const moreThanAny = 2 ** 20;
+
 /** Writes a `struct fuse_entry_out`. */
 export function writeEntry(
 	out: Buffer,
 	at: number,
 	held: HeldNode,
-	attributes: KnownAttributes,
+	known: KnownAttributes,
 	options: MountOptions,
 ): void {
+	// What is made anew for every open has size 0, as in /proc, and is longer than that.
+	const attributes =
+		known.size === 0 && known.kind === "file"
+			? { ...known, size: undefined }
+			: known;
 	writeU64(out, held.id, at + entryOut.nodeid);
 	writeU64(out, 0, at + entryOut.generation);
 	writeLifetime(
@@ -45,6 +57,8 @@ export function writeEntry(
 		at + entryOut.attr_valid_nsec,
 	);
 	writeAttributes(out, at + entryOut.attr, held, attributes, options);
+	if (attributes.kind === "file" && attributes.size === undefined)
+		writeU64(out, moreThanAny, at + entryOut.attr + attr.size);
 }
 
 /** Writes a `struct fuse_attr_out`. */

@@ -100,6 +100,20 @@ describe("a directory", () => {
 	});
 });
 
+describe("a size that is not known", () => {
+	it("is more than any in an entry, where it lasts for no time", async () => {
+		replace(root, "one", {
+			known: () => ({ kind: "file", mode: 0o644, size: undefined, mtimeMs: 0 }),
+		});
+		const { body } = await kernel.ask(opcode.lookup, 1, names("one"));
+		const { entryOut, attr } = abi;
+		const size = body.readBigUInt64LE(entryOut.attr + attr.size);
+		expect(size).toBeGreaterThanOrEqual(1n << 20n);
+		expect(body.readBigUInt64LE(entryOut.attr_valid)).toBe(0n);
+		expect(body.readUInt32LE(entryOut.attr_valid_nsec)).toBe(0);
+	});
+});
+
 describe("an interrupt", () => {
 	const stuck = () => Promise.withResolvers<FileHandle>();
 
