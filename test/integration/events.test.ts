@@ -1,5 +1,6 @@
 /** `qomfs events`, and `.qomfs/events` of a mount. */
 import { spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
 	afterAll,
@@ -19,6 +20,8 @@ import {
 	running,
 	type Tools,
 } from "../support/tools.ts";
+
+const script = new URL("../fixtures/poll.py", import.meta.url).pathname;
 
 describe.skipIf(lacksQemu)("the tools", () => {
 	let machine: ToolMachine;
@@ -98,6 +101,42 @@ describe.skipIf(lacksQemu)("the tools", () => {
 				5,
 				/received 0 of 1 events within 0\.2 s/,
 			);
+		});
+
+		it.skipIf(lacksMount)("of a mount wake those who poll", async () => {
+			const mounted = await mountQomfs(machine.vm.socket);
+			const property = join(mounted.path, "objects/io0/poll-max-ns");
+			const waking: readonly (readonly [
+				string,
+				() => Promise<unknown>,
+				RegExp,
+			])[] = [
+				["events", () => cause(1), /^\{"timestamp":.*RESUME/],
+				[
+					"errors",
+					() => writeFile(property, "nonsense").catch(() => {}),
+					/^\{.*poll-max-ns/,
+				],
+			];
+			try {
+				for (const [log, wake, first] of waking) {
+					const file = join(mounted.path, ".qomfs", log);
+					const poll = running(
+						spawn("python3", [script, file], {
+							stdio: ["ignore", "pipe", "pipe"],
+						}),
+					);
+					expect(await poll.seen(1)).toEqual(["ready"]);
+					await wake();
+					const [, line = ""] = await poll.seen(2);
+					const [before, after, text] = JSON.parse(line);
+					expect([before, after]).toEqual([false, true]);
+					expect(text).toMatch(first);
+					await poll.stop();
+				}
+			} finally {
+				await mounted.unmount();
+			}
 		});
 
 		it.skipIf(lacksMount)(
