@@ -1,13 +1,14 @@
 /** What programs ask any file system for, of a mount; asked by Python, which has all the system calls. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type BackendName, backendNames } from "../../src/fuse/backend.ts";
-import {
-	machineDirectory,
-	startVirtualMachine,
-	type VirtualMachine,
-} from "../../tools/virtualMachine.ts";
 import { tiny } from "../support/faultBench.ts";
-import { lacksMount, mountQomfs, run } from "../support/mounted.ts";
+import {
+	lacksMount,
+	mountQomfs,
+	run,
+	startTestMachine,
+	type TestMachine,
+} from "../support/mounted.ts";
 
 const script = new URL("../fixtures/basics.py", import.meta.url).pathname;
 
@@ -41,10 +42,10 @@ const expected = (backend: BackendName) => ({
 });
 
 describe.skipIf(lacksMount)("a mount", () => {
-	let vm: VirtualMachine;
+	let vm: TestMachine;
 
 	beforeAll(async () => {
-		vm = await startVirtualMachine(await machineDirectory(), tiny);
+		vm = await startTestMachine(tiny);
 	});
 
 	afterAll(() => vm?.stop());

@@ -200,9 +200,9 @@ export class KernelSession {
 		const request = this.#pending.get(unique);
 		if (!request) return;
 		this.#pending.delete(unique);
+		request.refuse(EINTR); // what still comes is dropped
 		if (request.opcode === opcode.write)
 			this.#fs.interrupted("write", this.#nodes.get(request.nodeid).node);
-		request.refuse(EINTR); // what still comes is dropped
 	}
 
 	#mayAsk({ uid, opcode: number }: Request): boolean {
