@@ -24,6 +24,11 @@ export function findMount(mountpoint: string): Mount | undefined {
 	return readMounts().findLast((mount) => mount.mountpoint === mountpoint);
 }
 
+/** Whether nothing else was mounted there since, which whoever unmounts would hit. */
+export function isOnTop(mountpoint: string): boolean {
+	return findMount(mountpoint)?.type === mountType;
+}
+
 /** `36 35 98:0 /root /mnt rw,noatime master:1 - ext3 /dev/root rw` */
 function parseMount(line: string): Mount {
 	const [before = "", after = ""] = line.split(" - ");

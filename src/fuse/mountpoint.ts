@@ -12,7 +12,7 @@ import {
 import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { MountError } from "../errors.ts";
-import { findMount, mountType } from "./mountTable.ts";
+import { findMount, isOnTop, mountType } from "./mountTable.ts";
 
 /**
  * The canonical path of an empty directory to mount on. A dead mount of ours that
@@ -129,6 +129,6 @@ async function clearDeadMount(mountpoint: string): Promise<void> {
 		await stat(mountpoint);
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "ENOTCONN") return;
-		if (findMount(mountpoint)?.type === mountType) await detach(mountpoint);
+		if (isOnTop(mountpoint)) await detach(mountpoint);
 	}
 }

@@ -6,6 +6,7 @@ import { mostWaiting, mountBinding } from "./binding.ts";
 import { mountKernel } from "./kernel/kernel.ts";
 import { loadNative } from "./kernel/native.ts";
 import { givenDescriptor, unmountIdle } from "./mountpoint.ts";
+import { isOnTop } from "./mountTable.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface MountHandle {
@@ -81,7 +82,7 @@ export async function serveFileSystem(
 	/** Politely first, for only that tells whether somebody is still in there. */
 	const leave = async (): Promise<Departure> => {
 		try {
-			if (isOurs) {
+			if (isOurs && isOnTop(mountpoint)) {
 				await unmountIdle(mountpoint);
 				// The back end notices by itself.
 				await ended.promise;

@@ -4,6 +4,15 @@
  * is dead, and it unmounts. It works for ordinary users, for whom `auto_unmount` does not.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { mountType } from "./mountTable.ts";
+
+/** Unmounts, unless something else was mounted there since; without findmnt that is not asked. */
+const script = `
+	read -r word && exit
+	case "$(findmnt -n -r -o FSTYPE --mountpoint "$0" | tail -n 1)" in
+		"" | ${mountType}) exec fusermount3 -uz -- "$0" ;;
+	esac
+`;
 
 export class Watchdog {
 	readonly #shell: ChildProcess;
@@ -12,7 +21,7 @@ export class Watchdog {
 	constructor(mountpoint: string) {
 		this.#shell = spawn(
 			"/bin/sh",
-			["-c", 'read -r word || exec fusermount3 -uz -- "$0"', mountpoint],
+			["-c", script, mountpoint],
 			// A session of its own: Ctrl-C is not meant for it.
 			{ cwd: "/", detached: true, stdio: ["pipe", "ignore", "ignore"] },
 		);

@@ -93,6 +93,9 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
 	["0", false],
 ]);
 
+/** Of a binary number of 64 bits, and no fewer than any other has. */
+const maxDigits = 64;
+
 /** Each is 2^10 times the one before. A small `e` is none: `1e` is a PCI slot. */
 const suffixes = ["K", "M", "G", "T", "P", "E"];
 
@@ -105,13 +108,16 @@ function parseInteger(text: string, type: string): number | bigint | undefined {
 	const [, sign, prefixed, decimal, suffix = ""] = match;
 	const digits = (prefixed ?? decimal ?? "").replaceAll("_", "");
 	if (/^0[xb]$/i.test(digits)) return undefined;
+	// So long a number need not be computed, which takes its time.
+	if (digits.replace(/^0[xb]/i, "").replace(/^0+/, "").length > maxDigits)
+		throw outOfRange(text, "does not fit into 64 bits");
 	const power = BigInt(suffixes.indexOf(suffix.toUpperCase()) + 1);
 	const size = BigInt(digits) * 1024n ** power;
 	const value = sign === "-" ? -size : size;
 	if (value < 0n && isUnsigned.test(type))
-		throw outOfRange(`${text}: ${type} cannot be negative`);
+		throw outOfRange(text, `${type} cannot be negative`);
 	if (value < -(2n ** 63n) || value >= 2n ** 64n)
-		throw outOfRange(`${text}: does not fit into 64 bits`);
+		throw outOfRange(text, "does not fit into 64 bits");
 	const small = Number(value);
 	return Number.isSafeInteger(small) ? small : value;
 }
@@ -119,12 +125,16 @@ function parseInteger(text: string, type: string): number | bigint | undefined {
 function parseNumber(text: string): Json | undefined {
 	if (!/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text)) return undefined;
 	if (!Number.isFinite(Number(text)))
-		throw outOfRange(`${text}: beyond the range of a number`);
+		throw outOfRange(text, "beyond the range of a number");
 	return parseJson(text);
 }
 
-function outOfRange(message: string): ValueError {
-	return new ValueError(message, { isOutOfRange: true });
+/** Of a value that may be a megabyte long, a message shows the beginning. */
+const maxShown = 60;
+
+function outOfRange(text: string, reason: string): ValueError {
+	const shown = text.length > maxShown ? `${text.slice(0, maxShown)}...` : text;
+	return new ValueError(`${shown}: ${reason}`, { isOutOfRange: true });
 }
 
 function parseDocument(text: string): Json | typeof incomplete {

@@ -104,6 +104,22 @@ describe.skipIf(lacksMount)("a daemon", () => {
 		},
 	);
 
+	it.for<NodeJS.Signals>(["SIGTERM", "SIGKILL"])(
+		"that ends by %s leaves alone what was mounted over it",
+		async (signal, { skip }) => {
+			skip(process.getuid?.() !== 0, "only root may mount over it");
+			await bench.mount((await bench.boot(tiny)).socket);
+			const pid = await bench.daemonPid();
+			await run("mount", ["-t", "tmpfs", "other", bench.mountpoint]);
+			bench.tally.fault();
+			process.kill(pid, signal);
+			await gone(pid);
+			expect(await bench.mountType()).toMatch(/tmpfs$/);
+			await run("umount", [bench.mountpoint]);
+			await run("fusermount3", ["-uz", bench.mountpoint]);
+		},
+	);
+
 	describe("of an ordinary user", () => {
 		let user: OrdinaryUser | string;
 

@@ -2,6 +2,7 @@
 import type { FileSystem } from "../../vfs/fileSystem.ts";
 import type { Backend, MountOptions } from "../backend.ts";
 import { detach, givenDescriptor } from "../mountpoint.ts";
+import { isOnTop } from "../mountTable.ts";
 import { openMount } from "./descriptor.ts";
 import { loadNative } from "./native.ts";
 import { KernelSession } from "./session.ts";
@@ -34,7 +35,8 @@ export async function mountKernel(
 		},
 		invalidateAll: () => session.withdrawAll(),
 		async unmount() {
-			if (givenDescriptor(mountpoint) === undefined) await detach(mountpoint);
+			const isOurs = givenDescriptor(mountpoint) === undefined;
+			if (isOurs && isOnTop(mountpoint)) await detach(mountpoint);
 			await session.close();
 			process.off("exit", atExit);
 		},

@@ -55,7 +55,17 @@ export class ErrorLog {
 	}
 }
 
+/** QEMU may repeat a value of a megabyte; what is kept for 256 paths shall not. */
+const maxDescription = 1000;
+
 function description(error: unknown): string {
-	if (error instanceof QomError) return error.desc;
-	return error instanceof QomfsError ? error.message : "internal error";
+	const text =
+		error instanceof QomError
+			? error.desc
+			: error instanceof QomfsError
+				? error.message
+				: "internal error";
+	return text.length > maxDescription
+		? `${text.slice(0, maxDescription)}...`
+		: text;
 }
