@@ -211,6 +211,11 @@ export class FileSystem {
 			node,
 			async () => {
 				checkWritable(node);
+				if (operation === "create")
+					throw new FileError(
+						"EPERM",
+						"there is no property of this name, and none can be created",
+					);
 				throw notPossible();
 			},
 			name,

@@ -1,7 +1,7 @@
 /** The machine hangs: nobody waits for longer than `timeout`. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { expectAll, FaultBench } from "../support/faultBench.ts";
@@ -46,6 +46,21 @@ describe.skipIf(lacksMount)("a machine that hangs", () => {
 		await bench.kill("SIGCONT");
 		await bench.untilReadable("objects/io0/poll-max-ns");
 		expect(await bench.status()).toMatchObject({ connection: "connected" });
+	});
+
+	it("is explained by qomfs why, which does not ask it", async () => {
+		const property = bench.at("objects/io0/poll-max-ns");
+		const read = await bench.tally.read(property, timeoutMs);
+		expectAll([read], ["ETIMEDOUT"]);
+		await sleep(1100); // cache_timeout is over: to look it up would ask QEMU
+		const log = await readFile(bench.at(".qomfs/errors"), "utf8");
+		expect(await bench.box.qomfs(["why", property])).toMatchObject({
+			...{ status: 0, stdout: expect.stringMatching(/ETIMEDOUT: .*no answer/) },
+		});
+		expect(await readFile(bench.at(".qomfs/errors"), "utf8")).toBe(log);
+		expect(await bench.box.qomfs(["why", bench.mountpoint])).toMatchObject({
+			...{ status: 1, stderr: expect.stringMatching(/nothing has failed/) },
+		});
 	});
 
 	it.each([

@@ -127,8 +127,8 @@ export class Sandbox {
 	/** The way to the kernel that the environment names, for what mounts here. */
 	#withBackend(args: readonly string[]): readonly string[] {
 		const { QOMFS_TEST_BACKEND: backend } = process.env;
-		const [first] = args;
-		const mounts = first !== "umount" && args.includes(this.mountpoint);
+		const isOther = args[0] === "umount" || args[0] === "why";
+		const mounts = !isOther && args.includes(this.mountpoint);
 		return backend && mounts ? [...args, "-o", `backend=${backend}`] : args;
 	}
 

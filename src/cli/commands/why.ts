@@ -17,35 +17,62 @@ export const command: CommandDefinition = {
 
 /** @throws MountError the file is in no mount of qomfs, or nothing has failed */
 async function explainLast(path: string): Promise<void> {
-	const file = await canonical(path);
-	const mountpoint = mountOf(file);
-	if (mountpoint === undefined)
-		throw new MountError(`${path}: not in a qomfs mount`);
-	const log = await readFile(join(mountpoint, ".qomfs/errors"), "utf8");
-	const failures = log
-		.trimEnd()
-		.split("\n")
-		.filter((line) => line !== "")
-		.map((line) => JSON.parse(line) as Failure);
+	const absolute = resolve(path);
+	// As it stands first: to look a path up may need QEMU, which may be what has failed.
 	const failure =
-		failures.findLast(({ path }) => join(mountpoint, path) === file) ??
-		// GNU ln writes a link under another name in the same directory first.
-		failures.findLast(
-			({ operation, path }) =>
-				operation === "symlink" &&
-				dirname(join(mountpoint, path)) === dirname(file) &&
-				lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink(),
-		) ??
-		// If its directory could not be looked up, that is what failed.
-		failures.findLast(({ path }) =>
-			file.startsWith(`${join(mountpoint, path)}/`),
-		);
-	if (!failure)
-		throw new MountError(`${path}: nothing has failed here recently`);
+		failureAt(absolute, await failuresAround(absolute)) ??
+		(await failureNear(await canonical(absolute), path));
 	print(onOneLine(explain(failure)));
 }
 
-function explain({ time, operation, errno, desc, ...rest }: Failure): string {
+function failureAt(file: string, failures: readonly Failed[]) {
+	return failures.findLast(({ place }) => place === file);
+}
+
+/** @throws MountError */
+async function failureNear(file: string, path: string): Promise<Failed> {
+	if (mountOf(file) === undefined)
+		throw new MountError(`${path}: not in a qomfs mount`);
+	const failures = await failuresAround(file);
+	const failure =
+		failureAt(file, failures) ??
+		// GNU ln writes a link under another name in the same directory first.
+		failures.findLast(
+			({ operation, place }) =>
+				operation === "symlink" &&
+				dirname(place) === dirname(file) &&
+				lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink(),
+		) ??
+		// If its directory could not be looked up, that is what failed.
+		failures.findLast(({ place }) => file.startsWith(`${place}/`));
+	if (!failure)
+		throw new MountError(`${path}: nothing has failed here recently`);
+	return failure;
+}
+
+interface Failed extends Failure {
+	/** Outside of the mount. */
+	readonly place: string;
+}
+
+/** In the mount that a file is in, the latest last; none where it is in none. */
+async function failuresAround(file: string): Promise<readonly Failed[]> {
+	const mountpoint = mountOf(file);
+	if (mountpoint === undefined) return [];
+	const log = await readFile(join(mountpoint, ".qomfs/errors"), "utf8");
+	return log
+		.trimEnd()
+		.split("\n")
+		.filter((line) => line !== "")
+		.map((line) => {
+			const failure: Failure = JSON.parse(line);
+			const { path } = failure;
+			const place = path === "/" ? mountpoint : join(mountpoint, path);
+			return { ...failure, place };
+		});
+}
+
+function explain({ time, operation, errno, desc, ...rest }: Failed): string {
 	const reason = desc ?? "the reason may hold a secret and is not kept";
 	const by = rest.class === null ? "" : ` (QEMU: ${rest.class})`;
 	return `${new Date(time).toTimeString().slice(0, 8)} ${operation}: ${errno}: ${reason}${by}`;
@@ -54,7 +81,9 @@ function explain({ time, operation, errno, desc, ...rest }: Failure): string {
 /** The innermost mount of qomfs that holds a path. */
 function mountOf(file: string): string | undefined {
 	return ownMountpoints()
-		.filter((mountpoint) => file.startsWith(`${mountpoint}/`))
+		.filter(
+			(mountpoint) => file === mountpoint || file.startsWith(`${mountpoint}/`),
+		)
 		.sort((a, b) => b.length - a.length)[0];
 }
 
@@ -62,8 +91,7 @@ function mountOf(file: string): string | undefined {
  * The path without links, but for its last name, which may be a link of QEMU's that leads nowhere.
  * Without a machine nothing can be looked up; the path stays as it is then.
  */
-async function canonical(path: string): Promise<string> {
-	const absolute = resolve(path);
+async function canonical(absolute: string): Promise<string> {
 	try {
 		return join(await realpath(dirname(absolute)), basename(absolute));
 	} catch {
