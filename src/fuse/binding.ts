@@ -191,10 +191,14 @@ function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
 				async () => {
 					const entries = await fs.readdir(await paths.node(path));
 					// The kind alone, so that `find -type` asks for no attributes.
-					return entries.map(({ name, node }) => ({
-						name,
-						mode: fileTypes[node.kind],
-					}));
+					return [
+						{ name: ".", mode: fileTypes.directory },
+						{ name: "..", mode: fileTypes.directory },
+						...entries.map(({ name, node }) => ({
+							name,
+							mode: fileTypes[node.kind],
+						})),
+					];
 				},
 			),
 		readlink: (path, callback) =>
@@ -267,6 +271,12 @@ function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
 			answer("listxattr", path, callback, async () =>
 				fs.listxattr(await paths.node(path)),
 			),
+		access: (path, wanted, callback) =>
+			answer("access", path, callback, async () => {
+				const isRoot = process.getuid?.() === 0;
+				const node = await paths.node(path);
+				await fs.access(node, wanted, isRoot, options.umask);
+			}),
 		statfs: (path, callback) =>
 			answer("statfs", path, callback, async () => {
 				const { blockBytes, maxNameBytes } = fs.statfs();

@@ -200,6 +200,29 @@ export class FileSystem {
 		});
 	}
 
+	/**
+	 * access(2), for root and whoever has mounted, who owns all there is. Of others the kernel
+	 * judges by itself.
+	 *
+	 * @param wanted R_OK, W_OK and X_OK
+	 * @param umask permission bits taken from every mode
+	 * @throws FileError EACCES, EROFS
+	 */
+	async access(
+		node: Node,
+		wanted: number,
+		isRoot: boolean,
+		umask: number,
+	): Promise<void> {
+		const { R_OK, W_OK, X_OK } = constants;
+		if (wanted & W_OK) checkWritable(node);
+		const mode = node.known().mode & ~umask;
+		const owners = (mode >> 6) & 0o7;
+		const roots = R_OK | W_OK | (mode & 0o111 ? X_OK : 0);
+		if (wanted & ~(isRoot ? roots : owners) & 0o7)
+			throw new FileError("EACCES", "its mode does not permit that");
+	}
+
 	statfs(): Statfs {
 		return { maxNameBytes, blockBytes: 4096 };
 	}

@@ -76,6 +76,8 @@ async function inProcess(hasListGet: boolean): Promise<FileSystemUnderTest> {
 		unlink: (path) => call(async () => fs.unlink(...(await entry(path)))),
 		symlink: (target, path) =>
 			call(async () => fs.symlink(...(await entry(path)), target)),
+		access: (path, wanted) =>
+			call(async () => fs.access(await nodeAt(fs, path), wanted, true, 0)),
 		close: async () => {},
 	};
 }
@@ -104,6 +106,7 @@ async function mounted(backend: BackendName): Promise<FileSystemUnderTest> {
 		mkdir: (path) => files.mkdir(at(path)),
 		unlink: (path) => files.unlink(at(path)),
 		symlink: (target, path) => files.symlink(target, at(path)),
+		access: (path, wanted) => files.access(at(path), wanted),
 		async close() {
 			await mounted.unmount();
 			await vm.stop();

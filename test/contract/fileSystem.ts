@@ -2,6 +2,7 @@
  * What the file system promises, in process and through the kernel. It is given a machine with
  * `/objects/io0` (an iothread) and `/machine/peripheral/rng0` (a device with links).
  */
+import { constants } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 export interface Seen {
@@ -22,6 +23,8 @@ export interface FileSystemUnderTest {
 	mkdir(path: string): Promise<void>;
 	unlink(path: string): Promise<void>;
 	symlink(target: string, path: string): Promise<void>;
+	/** @param wanted as access(2) takes it */
+	access(path: string, wanted: number): Promise<void>;
 	close(): Promise<void>;
 }
 
@@ -80,6 +83,16 @@ export function fileSystemContract(
 			expect(JSON.parse(await fs.read("/objects/io0/.json"))).toMatchObject({
 				path: "/objects/io0",
 				type: "iothread",
+			});
+		});
+
+		it("permits what the modes say", async () => {
+			const { R_OK, W_OK, X_OK } = constants;
+			const property = "/objects/io0/poll-max-ns";
+			await fs.access("/objects/io0", R_OK | X_OK);
+			await fs.access(property, R_OK | W_OK);
+			await expect(fs.access(property, X_OK)).rejects.toMatchObject({
+				code: "EACCES",
 			});
 		});
 

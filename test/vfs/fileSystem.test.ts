@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { errnoName } from "../../src/vfs/errno.ts";
 import { FileSystem } from "../../src/vfs/fileSystem.ts";
@@ -27,5 +28,43 @@ describe("an exception in an operation", () => {
 			errno: "EIO",
 			desc: "internal error",
 		});
+	});
+});
+
+describe("access", () => {
+	const machine = new FakeMachine(
+		{
+			"/": [
+				["type", "string", "x"],
+				["other", "string", "y"],
+			],
+		},
+		false,
+	);
+	const { R_OK, W_OK, X_OK } = constants;
+	const ask = async (
+		path: string,
+		wanted: number,
+		{ isRoot = false, umask = 0, readOnly = false } = {},
+	) => {
+		const fs = new FileSystem(rootOf(machine, volumeFor({ readOnly })));
+		return fs
+			.access(await nodeAt(fs, path), wanted, isRoot, umask)
+			.then(() => "yes", errnoName);
+	};
+
+	it.each([
+		["/other", R_OK | W_OK, {}, "yes"],
+		["/other", X_OK, {}, "EACCES"],
+		["/other", X_OK, { isRoot: true }, "EACCES"],
+		["/type", R_OK, {}, "yes"],
+		["/type", W_OK, {}, "EACCES"],
+		["/type", W_OK, { isRoot: true }, "yes"],
+		["/", R_OK | X_OK, {}, "yes"],
+		["/other", R_OK, { umask: 0o400 }, "EACCES"],
+		["/other", W_OK, { readOnly: true }, "EROFS"],
+		["/other", W_OK, { readOnly: true, isRoot: true }, "EROFS"],
+	])("to %s for %d (%o): %s", async (path, wanted, who, answer) => {
+		expect(await ask(path, wanted, who)).toBe(answer);
 	});
 });

@@ -41,6 +41,7 @@ export const opcode = {
 	opendir: 27,
 	readdir: 28,
 	releasedir: 29,
+	access: 34,
 	create: 35,
 	interrupt: 36,
 	destroy: 38,
@@ -199,6 +200,8 @@ export const rename2In = { bytes: 16, newdir: 0, flags: 8 } as const;
 /** The name follows. */
 export const getxattrIn = { bytes: 8, size: 0 } as const;
 export const getxattrOut = { bytes: 8, size: 0 } as const;
+/** What is wanted: R_OK, W_OK, X_OK. */
+export const accessIn = { bytes: 8, mask: 0 } as const;
 export const statfsOut = {
 	bytes: 80,
 	bsize: 40,

@@ -305,6 +305,15 @@ export function createOperations(
 			},
 		],
 		[
+			opcode.access,
+			async (request) => {
+				const wanted = request.body.readUInt32LE(abi.accessIn.mask);
+				const { node } = nodeOf(request);
+				await fs.access(node, wanted, request.uid === 0, options.umask);
+				request.done();
+			},
+		],
+		[
 			opcode.statfs,
 			async (request) => {
 				const { blockBytes, maxNameBytes } = fs.statfs();

@@ -35,6 +35,7 @@ const structs = {
 	rename2In: "fuse_rename2_in",
 	getxattrIn: "fuse_getxattr_in",
 	getxattrOut: "fuse_getxattr_out",
+	accessIn: "fuse_access_in",
 	statfsOut: "fuse_statfs_out",
 	pollIn: "fuse_poll_in",
 	pollOut: "fuse_poll_out",
