@@ -1,6 +1,7 @@
 /** Who holds a monitor that is taken, as far as this user may see it. */
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { promisify } from "node:util";
 import { type Address, isBoundAs } from "./address.ts";
 
@@ -57,5 +58,18 @@ function pidIn(row: string[] | undefined): string | undefined {
 
 async function commandLine(pid: string): Promise<string> {
 	const text = await readFile(`/proc/${pid}/cmdline`, "utf8");
-	return text.replaceAll("\0", " ").trim().slice(0, 80);
+	const words = text.split("\0");
+	// Of a program for Node, its own name says more than Node's, and its options.
+	const script = words.findIndex(
+		(word) => /[/.]bin\/[\w-]+(\.js)?$/.test(word) && !isNode(word),
+	);
+	const own =
+		isNode(words[0] ?? "") && script > 0
+			? [basename(words[script] ?? "", ".js"), ...words.slice(script + 1)]
+			: words;
+	return own.join(" ").trim().slice(0, 80);
+}
+
+function isNode(path: string): boolean {
+	return basename(path) === "node";
 }
