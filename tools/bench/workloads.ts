@@ -33,7 +33,6 @@ export const workloads: readonly Workload[] = [
 		line: 'ls -l "$M/machine/unattached/device[0]"',
 		before: 'ls -d "$M/machine/unattached/device[0]"',
 		floor: (source) => everyValue(source, cpu),
-		isFresh: true,
 	},
 	{
 		name: "cat PROPERTY",
