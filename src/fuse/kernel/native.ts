@@ -127,11 +127,15 @@ async function load(): Promise<Native> {
 				);
 			return () => {
 				uvClose(handle, null);
-				// libuv is done with the handle at the end of this turn of the event loop.
-				setTimeout(() => {
-					koffi.unregister(callback);
-					koffi.free(handle);
-				}, 0);
+				// libuv is done with the handle at the end of a turn of the event loop, after the
+				// immediates of it: that was when those of the next turn have come. A timer can be
+				// earlier, where the machine is busy.
+				setImmediate(() =>
+					setImmediate(() => {
+						koffi.unregister(callback);
+						koffi.free(handle);
+					}),
+				);
 			};
 		},
 	};
