@@ -153,6 +153,11 @@ export class QomError extends QomfsError {
 	}
 }
 
+/** A text that may be a megabyte long, as a message shows it. */
+export function beginningOf(text: string, most: number): string {
+	return text.length > most ? `${text.slice(0, most)}...` : text;
+}
+
 /** An errno that the file system decides by itself, without asking QEMU. */
 export type FileErrorCode =
 	| "ENOENT"

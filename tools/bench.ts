@@ -27,6 +27,7 @@ import { RequestQueue } from "../src/qmp/requestQueue.ts";
 import { connectSession, type QmpSession } from "../src/qmp/session.ts";
 import { LiveSource } from "../src/qom/live.ts";
 import { measureCommands } from "./bench/commands.ts";
+import { median } from "./bench/median.ts";
 import { formatTree, readMachine } from "./bench/memoryTree.ts";
 import {
 	BenchMount,
@@ -80,11 +81,6 @@ interface Bench {
 	readonly machine: string;
 }
 
-function median(values: readonly number[]): number {
-	const sorted = [...values].sort((a, b) => a - b);
-	return sorted[sorted.length >> 1] ?? Number.NaN;
-}
-
 function medians<Key extends string>(
 	runs: readonly Readonly<Record<Key, number>>[],
 	...keys: readonly Key[]
@@ -104,7 +100,7 @@ async function withMachine(
 	const mounts = await mkdtemp(join(tmpdir(), "qomfs-bench-"));
 	const path = join(mounts, "vm");
 	await mkdir(path);
-	console.error(`booting, and reading the whole tree for its floor`);
+	console.error("booting");
 	const vm = await startVirtualMachine(directory, [...args, "-S"], qemu);
 	const memory = new MemoryMounts();
 	tearDown = async () => {
@@ -122,14 +118,16 @@ async function withMachine(
 		});
 		const source = new LiveSource(new RequestQueue(session));
 		await source.probe(session);
-		const treeFile = join(mounts, "tree");
-		writeFileSync(treeFile, formatTree(await readMachine(source)));
-		await memory.mount(treeFile, mounts);
-		const mounted = new BenchMount(path);
 		const version = formatVersion(session.greeting.version);
-		const bench = { vm, session, source, mounted, memory };
-		if (version.startsWith(flags.qemu))
+		if (version.startsWith(flags.qemu)) {
+			console.error("reading the whole tree for its floor");
+			const treeFile = join(mounts, "tree");
+			writeFileSync(treeFile, formatTree(await readMachine(source)));
+			await memory.mount(treeFile, mounts);
+			const mounted = new BenchMount(path);
+			const bench = { vm, session, source, mounted, memory };
 			await measure({ ...bench, qemu: version, machine });
+		}
 		await session.close();
 	} finally {
 		await tearDown();

@@ -13,7 +13,8 @@ import { openMount } from "../src/fuse/kernel/descriptor.ts";
 import { loadNative, type Native } from "../src/fuse/kernel/native.ts";
 import { KernelSession } from "../src/fuse/kernel/session.ts";
 import { FileSystem } from "../src/vfs/fileSystem.ts";
-import { mountOptions, smallRoot } from "../test/support/smallTree.ts";
+import { smallRoot } from "../test/support/smallTree.ts";
+import { memoryMountOptions } from "./bench/memoryNodes.ts";
 
 const script = `
 	ls -la "$M" "$M/below"; cat "$M/one" "$M/below/three"; find "$M"; stat -f "$M"
@@ -52,9 +53,9 @@ const mountpoint = mkdtempSync(join(tmpdir(), "qomfs-record-"));
 const ended = Promise.withResolvers<void>();
 const session = new KernelSession(
 	recording,
-	await openMount(native, mountpoint, mountOptions),
+	await openMount(native, mountpoint, memoryMountOptions),
 	new FileSystem(smallRoot()),
-	mountOptions,
+	memoryMountOptions,
 	ended.resolve,
 );
 await session.ready;

@@ -91,7 +91,7 @@ export class CachedSource implements QomView {
 	}
 
 	async sweep(path: QomPath): Promise<readonly PropertyInfo[]> {
-		if (this.#options.valueTtlMs === 0) return this.list(path);
+		if (!this.#keepsValues) return this.list(path);
 		this.#readAhead.enter(path, this.#now());
 		const others = this.#listings.fresh(path) ? [] : this.#readAhead.unlisted();
 		const { properties } = this.#listing(path, others);
@@ -185,7 +185,11 @@ export class CachedSource implements QomView {
 	}
 
 	get #readsAhead(): boolean {
-		return this.#source.givesValues && this.#options.valueTtlMs > 0;
+		return this.#source.givesValues && this.#keepsValues;
+	}
+
+	get #keepsValues(): boolean {
+		return this.#options.valueTtlMs > 0;
 	}
 
 	/** @param handedOut whether the value will be shown, so that nobody else may get it */
@@ -230,7 +234,7 @@ export class CachedSource implements QomView {
 			if (error instanceof QomError) return error;
 			throw error;
 		});
-		if (generation === this.#generation && this.#options.valueTtlMs > 0)
+		if (generation === this.#generation && this.#keepsValues)
 			this.#listings.fresh(path)?.seen.set(property, outcome);
 		return outcome;
 	}
@@ -246,7 +250,7 @@ export class CachedSource implements QomView {
 		try {
 			const outcome = await peeking;
 			// A refusal too is handed to the open that follows.
-			if (this.#peeking.get(key) === peeking && this.#options.valueTtlMs > 0)
+			if (this.#peeking.get(key) === peeking && this.#keepsValues)
 				this.#values.put(path, [[property, outcome]], sentMs, this.#now());
 			return unwrap(outcome);
 		} finally {

@@ -24,7 +24,7 @@ export function findMount(mountpoint: string): Mount | undefined {
 	return readMounts().findLast((mount) => mount.mountpoint === mountpoint);
 }
 
-/** Whether nothing else was mounted there since, which whoever unmounts would hit. */
+/** Whether qomfs is mounted there, and nothing over it, which whoever unmounts would hit. */
 export function isOnTop(mountpoint: string): boolean {
 	return findMount(mountpoint)?.type === mountType;
 }

@@ -69,8 +69,8 @@ export async function serveFileSystem(
 	{ mount }: BackendChoice,
 ): Promise<MountHandle> {
 	const ended = Promise.withResolvers<void>();
-	const isOurs = givenDescriptor(mountpoint) === undefined;
-	const watchdog = isOurs ? new Watchdog(mountpoint) : undefined;
+	const isGiven = givenDescriptor(mountpoint) !== undefined;
+	const watchdog = isGiven ? undefined : new Watchdog(mountpoint);
 	let backend: Backend;
 	try {
 		backend = await mount(fs, mountpoint, options, ended.resolve);
@@ -82,7 +82,7 @@ export async function serveFileSystem(
 	/** Politely first, for only that tells whether somebody is still in there. */
 	const leave = async (): Promise<Departure> => {
 		try {
-			if (isOurs && isOnTop(mountpoint)) {
+			if (isOnTop(mountpoint)) {
 				await unmountIdle(mountpoint);
 				// The back end notices by itself.
 				await ended.promise;

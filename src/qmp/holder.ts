@@ -58,18 +58,15 @@ function pidIn(row: string[] | undefined): string | undefined {
 
 async function commandLine(pid: string): Promise<string> {
 	const text = await readFile(`/proc/${pid}/cmdline`, "utf8");
-	const words = text.split("\0");
+	const [program = "", ...args] = text.split("\0");
 	// Of a program for Node, its own name says more than Node's, and its options.
-	const script = words.findIndex(
-		(word) => /[/.]bin\/[\w-]+(\.js)?$/.test(word) && !isNode(word),
-	);
-	const own =
-		isNode(words[0] ?? "") && script > 0
-			? [basename(words[script] ?? "", ".js"), ...words.slice(script + 1)]
-			: words;
-	return own.join(" ").trim().slice(0, 80);
-}
-
-function isNode(path: string): boolean {
-	return basename(path) === "node";
+	const script =
+		basename(program) === "node"
+			? args.findIndex((arg) => /[/.]bin\/[\w-]+(\.js)?$/.test(arg))
+			: -1;
+	const words =
+		script < 0
+			? [program, ...args]
+			: [basename(args[script] ?? "", ".js"), ...args.slice(script + 1)];
+	return words.join(" ").trim().slice(0, 80);
 }

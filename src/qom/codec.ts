@@ -1,5 +1,5 @@
 /** Values as the text of a file, and back. What kind a value is, its JSON says, never its type's name. */
-import { ValueError } from "../errors.ts";
+import { beginningOf, ValueError } from "../errors.ts";
 import { formatJson, type Json, parseJson } from "../json.ts";
 
 /**
@@ -129,12 +129,13 @@ function parseNumber(text: string): Json | undefined {
 	return parseJson(text);
 }
 
-/** Of a value that may be a megabyte long, a message shows the beginning. */
+/** Characters of a value in a message. */
 const maxShown = 60;
 
 function outOfRange(text: string, reason: string): ValueError {
-	const shown = text.length > maxShown ? `${text.slice(0, maxShown)}...` : text;
-	return new ValueError(`${shown}: ${reason}`, { isOutOfRange: true });
+	return new ValueError(`${beginningOf(text, maxShown)}: ${reason}`, {
+		isOutOfRange: true,
+	});
 }
 
 function parseDocument(text: string): Json | typeof incomplete {

@@ -7,9 +7,9 @@ import * as abi from "../../src/fuse/kernel/abi.ts";
 import { opcode } from "../../src/fuse/kernel/abi.ts";
 import type { Native } from "../../src/fuse/kernel/native.ts";
 import { KernelSession } from "../../src/fuse/kernel/session.ts";
-import type { FileSystem } from "../../src/vfs/fileSystem.ts";
+import { FileSystem } from "../../src/vfs/fileSystem.ts";
 import type { Directory, File } from "../../src/vfs/node.ts";
-import { mountOptions } from "./smallTree.ts";
+import { memoryMountOptions } from "../../tools/bench/memoryNodes.ts";
 
 export interface Answer {
 	/** 0, or an errno. */
@@ -42,12 +42,22 @@ export class FakeKernel {
 	#lastUnique = 0;
 	#onReadable = () => {};
 
-	constructor(fs: FileSystem, options: Partial<MountOptions> = {}) {
+	/** One that has agreed with its session. */
+	static async negotiated(
+		root: Directory,
+		options: Partial<MountOptions> = {},
+	): Promise<FakeKernel> {
+		const kernel = new FakeKernel(root, options);
+		await kernel.negotiate();
+		return kernel;
+	}
+
+	constructor(root: Directory, options: Partial<MountOptions> = {}) {
 		this.session = new KernelSession(
 			this.#native(),
 			openSync("/dev/null", "r"),
-			fs,
-			{ ...mountOptions, ...options },
+			new FileSystem(root),
+			{ ...memoryMountOptions, ...options },
 			() => {
 				this.hasEnded = true;
 			},

@@ -1,21 +1,7 @@
-/** A tree in memory, and how it is mounted. */
-import type { MountOptions } from "../../src/fuse/backend.ts";
+/** A tree in memory. */
 import type { Directory } from "../../src/vfs/node.ts";
 import { memoryRoot } from "../../tools/bench/memoryNodes.ts";
 import type { MemoryNode } from "../../tools/bench/memoryTree.ts";
-
-export const mountOptions: MountOptions = {
-	fsname: "test",
-	entryTtlMs: 100,
-	attributesTtlMs: 100,
-	requestTimeoutMs: 1000,
-	uid: 0,
-	gid: 0,
-	umask: 0,
-	allowOther: false,
-	allowRoot: false,
-	defaultPermissions: false,
-};
 
 const file = (name: string, text: string): MemoryNode => ({
 	...{ kind: "f", name, data: Buffer.from(text), children: [] },

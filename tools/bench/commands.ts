@@ -1,6 +1,7 @@
 /** What a one-shot command takes, as a multiple of what Node takes for nothing. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { median } from "./median.ts";
 
 const run = promisify(execFile);
 const bin = new URL("../../bin", import.meta.url).pathname;
@@ -55,9 +56,4 @@ async function countSent(args: readonly string[]): Promise<number> {
 	});
 	return stderr.split("\n").filter((line) => line.includes("qomfs:qmp:send"))
 		.length;
-}
-
-function median(values: readonly number[]): number {
-	const sorted = [...values].sort((a, b) => a - b);
-	return sorted[sorted.length >> 1] ?? Number.NaN;
 }

@@ -6,26 +6,15 @@
 import { readFileSync } from "node:fs";
 import type { BackendName } from "../../src/fuse/backend.ts";
 import { chooseBackend, serveFileSystem } from "../../src/fuse/serve.ts";
-import { defaultFreshness, freshnessOf } from "../../src/machine/freshness.ts";
 import { FileSystem } from "../../src/vfs/fileSystem.ts";
-import { memoryRoot } from "./memoryNodes.ts";
+import { memoryMountOptions, memoryRoot } from "./memoryNodes.ts";
 import { parseTree } from "./memoryTree.ts";
 
 const [file = "", mountpoint = "", backend = ""] = process.argv.slice(2);
 const handle = await serveFileSystem(
 	new FileSystem(memoryRoot(parseTree(readFileSync(file)))),
 	mountpoint,
-	{
-		...freshnessOf(defaultFreshness),
-		fsname: "memory",
-		requestTimeoutMs: 10_000,
-		uid: 0,
-		gid: 0,
-		umask: 0,
-		allowOther: false,
-		allowRoot: false,
-		defaultPermissions: false,
-	},
+	memoryMountOptions,
 	await chooseBackend(backend as BackendName),
 );
 process.once("SIGTERM", () => void handle.unmount());

@@ -1,10 +1,25 @@
 /** A tree in memory as the nodes of a file system. */
+import type { MountOptions } from "../../src/fuse/backend.ts";
+import { defaultFreshness, freshnessOf } from "../../src/machine/freshness.ts";
 import { snapshotHandle } from "../../src/vfs/fileHandle.ts";
 import type { Directory, Entry, Node } from "../../src/vfs/node.ts";
 import { Volume } from "../../src/vfs/volume.ts";
 import type { MemoryNode } from "./memoryTree.ts";
 
 const kinds = { d: "directory", f: "file", l: "symlink" } as const;
+
+/** With the ages that a mount of a machine has by default. */
+export const memoryMountOptions: MountOptions = {
+	...freshnessOf(defaultFreshness),
+	fsname: "memory",
+	requestTimeoutMs: 10_000,
+	uid: 0,
+	gid: 0,
+	umask: 0,
+	allowOther: false,
+	allowRoot: false,
+	defaultPermissions: false,
+};
 
 export function memoryRoot(tree: MemoryNode): Directory {
 	const volume = new Volume({

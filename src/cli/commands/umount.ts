@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { MountError } from "../../errors.ts";
 import { canonicalMountpoint, unmountIdle } from "../../fuse/mountpoint.ts";
-import { findMount, mountType, readMounts } from "../../fuse/mountTable.ts";
+import { isOnTop, mountType, readMounts } from "../../fuse/mountTable.ts";
 import type { CommandDefinition } from "../command.ts";
 
 export const command: CommandDefinition = {
@@ -21,7 +21,7 @@ export function ownMountpoints(): readonly string[] {
 /** @throws MountError qomfs is not mounted there, or it is in use */
 async function unmount(path: string): Promise<void> {
 	const mountpoint = await canonicalMountpoint(resolve(path));
-	if (findMount(mountpoint)?.type !== mountType)
+	if (!isOnTop(mountpoint))
 		throw new MountError(
 			`${path}: no qomfs is mounted there; 'findmnt -t ${mountType}' lists them`,
 		);

@@ -20,7 +20,7 @@ async function explainLast(path: string): Promise<void> {
 	const absolute = resolve(path);
 	// As it stands first: to look a path up may need QEMU, which may be what has failed.
 	const failure =
-		failureAt(absolute, await failuresAround(absolute)) ??
+		failureAt(absolute, (await failuresAround(absolute)) ?? []) ??
 		(await failureNear(await canonical(absolute), path));
 	print(onOneLine(explain(failure)));
 }
@@ -31,9 +31,8 @@ function failureAt(file: string, failures: readonly Failed[]) {
 
 /** @throws MountError */
 async function failureNear(file: string, path: string): Promise<Failed> {
-	if (mountOf(file) === undefined)
-		throw new MountError(`${path}: not in a qomfs mount`);
 	const failures = await failuresAround(file);
+	if (!failures) throw new MountError(`${path}: not in a qomfs mount`);
 	const failure =
 		failureAt(file, failures) ??
 		// GNU ln writes a link under another name in the same directory first.
@@ -55,10 +54,12 @@ interface Failed extends Failure {
 	readonly place: string;
 }
 
-/** In the mount that a file is in, the latest last; none where it is in none. */
-async function failuresAround(file: string): Promise<readonly Failed[]> {
+/** In the mount that a file is in, the latest last; undefined where it is in none. */
+async function failuresAround(
+	file: string,
+): Promise<readonly Failed[] | undefined> {
 	const mountpoint = mountOf(file);
-	if (mountpoint === undefined) return [];
+	if (mountpoint === undefined) return undefined;
 	const log = await readFile(join(mountpoint, ".qomfs/errors"), "utf8");
 	return log
 		.trimEnd()

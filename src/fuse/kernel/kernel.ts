@@ -1,7 +1,7 @@
 /** A FileSystem through the kernel's own protocol. */
 import type { FileSystem } from "../../vfs/fileSystem.ts";
 import type { Backend, MountOptions } from "../backend.ts";
-import { detach, givenDescriptor } from "../mountpoint.ts";
+import { detach } from "../mountpoint.ts";
 import { isOnTop } from "../mountTable.ts";
 import { openMount } from "./descriptor.ts";
 import { loadNative } from "./native.ts";
@@ -35,8 +35,7 @@ export async function mountKernel(
 		},
 		invalidateAll: () => session.withdrawAll(),
 		async unmount() {
-			const isOurs = givenDescriptor(mountpoint) === undefined;
-			if (isOurs && isOnTop(mountpoint)) await detach(mountpoint);
+			if (isOnTop(mountpoint)) await detach(mountpoint);
 			await session.close();
 			process.off("exit", atExit);
 		},

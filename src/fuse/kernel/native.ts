@@ -127,9 +127,8 @@ async function load(): Promise<Native> {
 				);
 			return () => {
 				uvClose(handle, null);
-				// libuv is done with the handle at the end of a turn of the event loop, after the
-				// immediates of it: that was when those of the next turn have come. A timer can be
-				// earlier, where the machine is busy.
+				// libuv is done with the handle at the end of a turn of the event loop, behind that
+				// turn's immediates; those of the next turn are late enough. A timer may be too early.
 				setImmediate(() =>
 					setImmediate(() => {
 						koffi.unregister(callback);

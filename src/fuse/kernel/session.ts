@@ -217,9 +217,10 @@ export class KernelSession {
 		request.body.copy(body);
 		const major = body.readUInt32LE(abi.initIn.major);
 		const minor = body.readUInt32LE(abi.initIn.minor);
+		// A kernel of the next major version asks once more, in ours.
 		const isNext = major > abi.majorVersion;
-		const isOld = major < abi.majorVersion || minor < abi.oldestMinorVersion;
-		if (isOld && !isNext) {
+		const isOurs = major === abi.majorVersion;
+		if (!isNext && !(isOurs && minor >= abi.oldestMinorVersion)) {
 			request.refuse(EPROTO);
 			this.#ready.reject(
 				new MountError(
@@ -246,7 +247,6 @@ export class KernelSession {
 			out.writeUInt16LE(maxPages, at(initOut.max_pages));
 			return initOut.bytes;
 		});
-		// A kernel of the next major version asks once more, in ours.
 		if (!isNext) this.#ready.resolve();
 	}
 }

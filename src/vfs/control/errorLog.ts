@@ -1,5 +1,5 @@
 /** The last failures of a mount, so that the reason is not lost where a shell shows an errno. */
-import { QomError, QomfsError } from "../../errors.ts";
+import { beginningOf, QomError, QomfsError } from "../../errors.ts";
 import { formatJson, type Json } from "../../json.ts";
 import { errnoName } from "../errno.ts";
 import { LogFile } from "./logFile.ts";
@@ -59,13 +59,8 @@ export class ErrorLog {
 const maxDescription = 1000;
 
 function description(error: unknown): string {
-	const text =
-		error instanceof QomError
-			? error.desc
-			: error instanceof QomfsError
-				? error.message
-				: "internal error";
-	return text.length > maxDescription
-		? `${text.slice(0, maxDescription)}...`
-		: text;
+	if (error instanceof QomError) return beginningOf(error.desc, maxDescription);
+	if (error instanceof QomfsError)
+		return beginningOf(error.message, maxDescription);
+	return "internal error";
 }

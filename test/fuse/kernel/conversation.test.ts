@@ -7,7 +7,6 @@ import {
 	type FileHandle,
 	snapshotHandle,
 } from "../../../src/vfs/fileHandle.ts";
-import { FileSystem } from "../../../src/vfs/fileSystem.ts";
 import type { Directory } from "../../../src/vfs/node.ts";
 import {
 	FakeKernel,
@@ -27,8 +26,7 @@ let kernel: FakeKernel;
 
 beforeEach(async () => {
 	root = smallRoot();
-	kernel = new FakeKernel(new FileSystem(root));
-	await kernel.negotiate();
+	kernel = await FakeKernel.negotiated(root);
 });
 
 describe("a directory", () => {
@@ -165,8 +163,7 @@ describe("an interrupt", () => {
 
 describe("a mount with allow_root", () => {
 	it("refuses others than root and its own user, but not what they were given", async () => {
-		kernel = new FakeKernel(new FileSystem(root), { allowRoot: true });
-		await kernel.negotiate();
+		kernel = await FakeKernel.negotiated(root, { allowRoot: true });
 		const ask = (code: number, node: number, body: Buffer, uid: number) =>
 			kernel.ask(code, node, body, uid);
 		const stranger = 65_533;

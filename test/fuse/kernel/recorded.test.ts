@@ -3,7 +3,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import * as abi from "../../../src/fuse/kernel/abi.ts";
-import { FileSystem } from "../../../src/vfs/fileSystem.ts";
 import { FakeKernel } from "../../support/fakeKernel.ts";
 import { smallRoot } from "../../support/smallTree.ts";
 
@@ -25,7 +24,7 @@ describe("a recorded session", () => {
 			lines
 				.filter((line) => line.startsWith(`${direction} `))
 				.map((line) => Buffer.from(line.slice(2), "hex"));
-		const kernel = new FakeKernel(new FileSystem(smallRoot()));
+		const kernel = new FakeKernel(smallRoot());
 		for (const request of bytes("<")) {
 			kernel.sendRaw(request);
 			await turn();

@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import * as abi from "../../../src/fuse/kernel/abi.ts";
 import { opcode } from "../../../src/fuse/kernel/abi.ts";
-import { FileSystem } from "../../../src/vfs/fileSystem.ts";
 import type { Directory } from "../../../src/vfs/node.ts";
 import {
 	FakeKernel,
@@ -23,8 +22,7 @@ let kernel: FakeKernel;
 
 beforeEach(async () => {
 	root = smallRoot();
-	kernel = new FakeKernel(new FileSystem(root));
-	await kernel.negotiate();
+	kernel = await FakeKernel.negotiated(root);
 });
 
 describe("negotiation", () => {
@@ -33,7 +31,7 @@ describe("negotiation", () => {
 		["one as old as can be", abi.oldestMinorVersion, abi.oldestMinorVersion],
 		["a newer one", 99, abi.minorVersion],
 	])("with %s is about the older of the two", async (_who, minor, agreed) => {
-		kernel = new FakeKernel(new FileSystem(root));
+		kernel = new FakeKernel(root);
 		const { errno, body } = await kernel.negotiate(minor);
 		await kernel.session.ready;
 		expect(errno).toBe(0);
@@ -43,7 +41,7 @@ describe("negotiation", () => {
 	});
 
 	it("takes no flag that the kernel does not offer", async () => {
-		kernel = new FakeKernel(new FileSystem(root));
+		kernel = new FakeKernel(root);
 		const offered =
 			abi.initFlag.readdirplus | abi.initFlag.bigWrites | (1 << 14);
 		const { body } = await kernel.negotiate(31, { flags: offered });
@@ -53,7 +51,7 @@ describe("negotiation", () => {
 	});
 
 	it("asks a kernel of the next major version to come down", async () => {
-		kernel = new FakeKernel(new FileSystem(root));
+		kernel = new FakeKernel(root);
 		let isReady = false;
 		void kernel.session.ready.then(() => {
 			isReady = true;
@@ -69,7 +67,7 @@ describe("negotiation", () => {
 		[7, 22],
 		[6, 99],
 	])("refuses %d.%d, and says what to do", async (major, minor) => {
-		kernel = new FakeKernel(new FileSystem(root));
+		kernel = new FakeKernel(root);
 		expect((await kernel.negotiate(minor, { major })).errno).toBe(EPROTO);
 		await expect(kernel.session.ready).rejects.toThrow(/backend=fuse-native/);
 	});
@@ -77,7 +75,7 @@ describe("negotiation", () => {
 
 describe("a request", () => {
 	it("to agree that is cut short fails the mount", async () => {
-		kernel = new FakeKernel(new FileSystem(root));
+		kernel = new FakeKernel(root);
 		const answer = await kernel.ask(opcode.init, 0, Buffer.alloc(3));
 		expect(answer.errno).toBe(EPROTO);
 		await expect(kernel.session.ready).rejects.toThrow(/too old/);
@@ -219,7 +217,7 @@ describe("the end", () => {
 	});
 
 	it("before negotiation fails the mount", async () => {
-		kernel = new FakeKernel(new FileSystem(root));
+		kernel = new FakeKernel(root);
 		kernel.end();
 		await expect(kernel.session.ready).rejects.toThrow(/ended the mount/);
 	});
