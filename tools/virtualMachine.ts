@@ -100,7 +100,7 @@ function numbers(count: number): number[] {
 }
 
 /**
- * Starts QEMU in software emulation and waits until both its monitors listen.
+ * Starts QEMU in software emulation and waits until its monitors greet.
  * It gets a process group of its own, so that Ctrl-C is ours to handle.
  *
  * @throws Error with QEMU's own message when it does not come up
@@ -139,10 +139,12 @@ export async function startVirtualMachine(
 		});
 	});
 	const ended = exited.then(() => "ended" as const);
-	while ((await Promise.race([ended, listens(secondSocket)])) !== true) {
-		if (child.exitCode !== null || child.pid === undefined) {
+	while ((await Promise.race([ended, greets(secondSocket)])) !== true) {
+		if (child.exitCode !== null || child.signalCode || !child.pid) {
 			await exited;
-			throw new Error(`${program} did not start: ${said.trim()}`);
+			throw new Error(
+				`${program} did not start: ${said.trim() || child.signalCode}`,
+			);
 		}
 		await sleep(20);
 	}
@@ -165,15 +167,19 @@ export async function startVirtualMachine(
 	};
 }
 
-/** QEMU creates the monitors in order, so the second one's socket is the last to come. */
-async function listens(path: string): Promise<boolean> {
+/**
+ * QEMU creates the monitors in order, so the second one's socket is the last to come. Its greeting
+ * is waited for: a client that leaves before it can end QEMU 7.2 by SIGSEGV.
+ */
+async function greets(path: string): Promise<boolean> {
 	if (!existsSync(path)) return false;
 	return new Promise((resolve) => {
 		const socket = connect(path);
-		socket.once("connect", () => {
+		socket.once("data", () => {
 			socket.destroy();
 			resolve(true);
 		});
 		socket.once("error", () => resolve(false));
+		socket.once("close", () => resolve(false));
 	});
 }
