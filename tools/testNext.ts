@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { findQemuNext, installArm } from "./qemuNext.ts";
 
 const smoke = [
-	...["tree", "budgets", "qmp", "deadlyRead", "examples"],
+	...["tree", "budgets", "qmp", "deadlyRead", "describing", "examples"],
 	...["writeValues", "writePrograms", "writePieces", "writeFailures"],
 	...["writeGuards", "unsafeWrites", "links", "readOnlyMount"],
 	...["secrets", "xattrs", "objectDocument"],

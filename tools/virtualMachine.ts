@@ -100,7 +100,7 @@ function numbers(count: number): number[] {
 }
 
 /**
- * Starts QEMU in software emulation and waits until its monitors greet.
+ * Starts QEMU in software emulation and waits until its monitors answer.
  * It gets a process group of its own, so that Ctrl-C is ours to handle.
  *
  * @throws Error with QEMU's own message when it does not come up
@@ -139,7 +139,7 @@ export async function startVirtualMachine(
 		});
 	});
 	const ended = exited.then(() => "ended" as const);
-	while ((await Promise.race([ended, greets(secondSocket)])) !== true) {
+	while ((await Promise.race([ended, answers(secondSocket)])) !== true) {
 		if (child.exitCode !== null || child.signalCode || !child.pid) {
 			await exited;
 			throw new Error(
@@ -168,14 +168,19 @@ export async function startVirtualMachine(
 }
 
 /**
- * QEMU creates the monitors in order, so the second one's socket is the last to come. Its greeting
- * is waited for: a client that leaves before it can end QEMU 7.2 by SIGSEGV.
+ * QEMU creates the monitors in order, so the second one's socket is the last to come. It greets
+ * before the devices are there, but takes a command only after them. And a client that leaves
+ * before the greeting can end QEMU 7.2 by SIGSEGV.
  */
-async function greets(path: string): Promise<boolean> {
+async function answers(path: string): Promise<boolean> {
 	if (!existsSync(path)) return false;
 	return new Promise((resolve) => {
 		const socket = connect(path);
-		socket.once("data", () => {
+		let said = "";
+		socket.on("data", (chunk) => {
+			if (said === "") socket.write('{"execute":"qmp_capabilities"}');
+			said += chunk;
+			if (!said.includes('"return"')) return;
 			socket.destroy();
 			resolve(true);
 		});

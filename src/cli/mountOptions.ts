@@ -28,6 +28,9 @@ const definitions = new Map<string, Definition>(
 			"allow writes that can crash the machine or cut the session",
 			() => ({ unsafeWrites: true }),
 		),
+		unsafe_reads: definition("read even what is known to end QEMU", () => ({
+			unsafeReads: true,
+		})),
 		allow_other: definition(
 			"allow other users, by permissions (needs user_allow_other in /etc/fuse.conf)",
 			() => ({ allowOther: true, defaultPermissions: true }),

@@ -33,6 +33,8 @@ export interface MachineOptions {
 	readonly isKept?: boolean;
 	/** Whether `source` and `view` are wanted, for which QEMU is asked what it can do (true). */
 	readonly hasObjects?: boolean;
+	/** Whether to read even what is known to end QEMU (false). */
+	readonly unsafeReads?: boolean;
 	/** Of what `view` keeps. */
 	readonly freshness?: Freshness;
 	/** Told of every message after the greeting, as it is on the wire; secrets too. */
@@ -75,7 +77,10 @@ export class Machine implements AsyncDisposable {
 			reconnects,
 			...(delayMs && { delayMs }),
 		});
-		this.#live = new LiveSource(new RequestQueue(this.#connection));
+		this.#live = new LiveSource(
+			new RequestQueue(this.#connection),
+			options.unsafeReads,
+		);
 		this.#cached = new CachedSource(
 			this.#live,
 			options.freshness ?? freshnessOf(defaultFreshness),

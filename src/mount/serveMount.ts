@@ -130,6 +130,7 @@ function machineSubject(
 		timeoutMs: settings.timeoutSec * 1000,
 		reconnects: settings.reconnect,
 		isKept: true,
+		unsafeReads: settings.unsafeReads,
 		freshness: freshnessOf(settings),
 	});
 	/** Why it is over, if a loss is the end; that may come while the kernel is still busy. */

@@ -18,6 +18,8 @@ export interface MountSettings extends FreshnessSettings {
 	readonly readOnly: boolean;
 	/** Lifts the guard on what can crash the machine or cut the session. */
 	readonly unsafeWrites: boolean;
+	/** Reads even what is known to end QEMU. */
+	readonly unsafeReads: boolean;
 	readonly uid: number;
 	readonly gid: number;
 	/** Permission bits to take away. */
@@ -40,6 +42,7 @@ export function defaultMountSettings(): MountSettings {
 		delayConnect: false,
 		readOnly: false,
 		unsafeWrites: false,
+		unsafeReads: false,
 		uid: process.getuid?.() ?? 0,
 		gid: process.getgid?.() ?? 0,
 		umask: 0,

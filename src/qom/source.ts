@@ -71,9 +71,7 @@ export interface QomSource {
 
 	/**
 	 * What QEMU tells of a type's properties, by name. Must be the type of an existing object:
-	 * QEMU makes an instance to answer, and some types abort it.
-	 *
-	 * @throws QomError QEMU cannot describe it
+	 * QEMU makes an instance to answer. Empty where it refuses to, or where that does harm.
 	 */
 	describe(type: string): Promise<ReadonlyMap<string, Description>>;
 

@@ -119,10 +119,10 @@ describe.skipIf(lacksQemu)("completion", () => {
 	});
 
 	it.each([
-		["qomfs mount -o unsafe", ["unsafe_writes"]],
-		["qomfs mount vm.sock mnt -o ro,unsafe", ["ro,unsafe_writes"]],
+		["qomfs mount -o unsafe", ["unsafe_writes", "unsafe_reads"]],
+		["qomfs mount vm.sock mnt -o ro,unsafe_w", ["ro,unsafe_writes"]],
 		["qom-fuse mnt -o ro,value", ["ro,value_timeout="]],
-		["qomfs vm.sock mnt -o ro,unsafe", ["ro,unsafe_writes"]],
+		["qomfs vm.sock mnt -o ro,unsafe_w", ["ro,unsafe_writes"]],
 	])("offers mount options: %s", async (line, expected) => {
 		expect(await complete(line)).toEqual(expected);
 	});
@@ -148,7 +148,7 @@ describe.skipIf(lacksQemu)("completion", () => {
 	// = : and @ end a word for bash, which puts the reply behind them.
 	it.each([
 		["qom-tree --type=iothr", ["iothread"]],
-		["qomfs mount vm.sock mnt -o fsname=x,unsafe", ["x,unsafe_writes"]],
+		["qomfs mount vm.sock mnt -o fsname=x,unsafe_w", ["x,unsafe_writes"]],
 	])("gives bash only what stands behind =: %s", async (line, expected) => {
 		expect(await complete(line)).toEqual(expected);
 	});

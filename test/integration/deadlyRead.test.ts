@@ -1,4 +1,5 @@
 /** Looking never ends a machine: what aborts QEMU when it is read is never read, by nothing. */
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { otherProgram } from "../../tools/virtualMachine.ts";
 import {
@@ -98,6 +99,22 @@ describe.skipIf(lacksMount)("an Arm machine with a virtio-iommu", () => {
 		} finally {
 			await tools.remove();
 			mounted = await mountQomfs(vm.socket);
+		}
+	});
+
+	it("is read with -o unsafe_reads, and ends", async () => {
+		const other = await startTestMachine(
+			["-M", "virt", "-m", "64", "-device", "virtio-iommu-pci", "-S"],
+			qemu,
+		);
+		const unsafe = await mountQomfs(other.socket, "unsafe_reads");
+		try {
+			const ended = once(other.process, "exit");
+			await unsafe.sh('cat "$M/machine/iommu"');
+			expect((await ended)[1]).toBe("SIGABRT");
+		} finally {
+			await unsafe.unmount();
+			await other.stop();
 		}
 	});
 });

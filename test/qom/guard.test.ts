@@ -5,6 +5,7 @@ import {
 	hasDeadlyRead,
 	isEverDeadly,
 	isSecret,
+	undescribedReason,
 } from "../../src/qom/guard.ts";
 
 describe("a write", () => {
@@ -103,5 +104,28 @@ describe("a value", () => {
 		[undefined, "toString", false],
 	])("of %s.%s is a secret: %s", (type, property, isSo) => {
 		expect(isSecret(type, property)).toBe(isSo);
+	});
+});
+
+describe("describing a type", () => {
+	it.each([
+		["max32-riscv-cpu", false],
+		["lowrisc-ibex-riscv-cpu", false],
+		["rv64-riscv-cpu", false],
+		["qemu-graphic-console", false],
+		["qemu-fixed-text-console", false],
+		["qemu-text-console", false],
+		["microvm-machine", true],
+	])("%s does harm", (type, isOld) => {
+		expect(undescribedReason(type, isOld)).toMatch(/./);
+	});
+
+	it.each([
+		["microvm-machine", false],
+		["max-x86_64-cpu", true],
+		["virtio-net-pci", true],
+		["console", true],
+	])("%s does none", (type, isOld) => {
+		expect(undescribedReason(type, isOld)).toBe(undefined);
 	});
 });

@@ -1,6 +1,5 @@
 /** `qom-list`: the properties of objects. */
 import columnify from "columnify";
-import { QomError } from "../../errors.ts";
 import { formatJson } from "../../json.ts";
 import {
 	contentsOf,
@@ -76,12 +75,6 @@ function entryName({ name, type }: PropertyInfo): string {
 	return kind === "link" ? styled("cyan", `@${name}/`) : styled([], name);
 }
 
-/** A listing goes without descriptions if QEMU cannot describe a type. */
-function noDescriptions(error: unknown): ReadonlyMap<string, Description> {
-	if (error instanceof QomError) return new Map();
-	throw error;
-}
-
 async function table(
 	source: QomSource,
 	path: QomPath,
@@ -92,7 +85,7 @@ async function table(
 		values.set(name, oneLineValue(value));
 	const objectType = await objectTypeOf(source, path, contents);
 	const described: ReadonlyMap<string, Description> = objectType
-		? await source.describe(objectType).catch(noDescriptions)
+		? await source.describe(objectType)
 		: new Map();
 	return columnify(
 		contents.properties.map(({ name, type }) => ({
