@@ -112,17 +112,17 @@ export async function startVirtualMachine(
 ): Promise<VirtualMachine> {
 	const socket = join(directory, "vm.sock");
 	const secondSocket = join(directory, "vm-2.sock");
-	const monitor = (path: string) => [
+	const monitor = (path: string, wait: "on" | "off") => [
 		"-qmp",
-		`unix:${path.slice(root.length)},server=on,wait=off`,
+		`unix:${path.slice(root.length)},server=on,wait=${wait}`,
 	];
 	const child = spawn(
 		program,
 		[
 			...prefix,
 			...["-accel", "tcg", "-display", "none", "-nodefaults"],
-			...monitor(socket),
-			...monitor(secondSocket),
+			...monitor(socket, "off"),
+			...monitor(secondSocket, "on"),
 			...args,
 		],
 		{ detached: true, stdio: ["ignore", "ignore", "pipe"] },
@@ -142,8 +142,9 @@ export async function startVirtualMachine(
 	while ((await Promise.race([ended, answers(secondSocket)])) !== true) {
 		if (child.exitCode !== null || child.signalCode || !child.pid) {
 			await exited;
+			const reason = said.replace(/^.* info: QEMU waiting .*\n/m, "").trim();
 			throw new Error(
-				`${program} did not start: ${said.trim() || child.signalCode}`,
+				`${program} did not start: ${reason || child.signalCode}`,
 			);
 		}
 		await sleep(20);
@@ -168,9 +169,10 @@ export async function startVirtualMachine(
 }
 
 /**
- * QEMU creates the monitors in order, so the second one's socket is the last to come. It greets
- * before the devices are there, but takes a command only after them. And a client that leaves
- * before the greeting can end QEMU 7.2 by SIGSEGV.
+ * QEMU creates the monitors in order, and goes on when the second one has a client. That one is
+ * greeted before the devices are there, but its command is answered only after them.
+ * (A client that comes to a monitor without `wait=on` so early may never be greeted, or end
+ * QEMU 7.2 by SIGSEGV when it leaves.)
  */
 async function answers(path: string): Promise<boolean> {
 	if (!existsSync(path)) return false;

@@ -22,12 +22,6 @@ interface Readiness {
 }
 
 /**
- * For V8, which lets garbage grow to some 50 MB before it collects it, though a request leaves
- * little behind: 2 MB for young objects, and a fifth of the live ones for old objects.
- */
-const smallHeap = ["--max-semi-space-size=2", "--heap-growing-percent=20"];
-
-/**
  * Starts the same mount in a child process, and waits until it is ready.
  *
  * @param options the text behind each `-o`
@@ -45,7 +39,6 @@ export async function startInBackground(
 		process.execPath,
 		[
 			...process.execArgv,
-			...smallHeap,
 			...[script, "mount", "--background-child"],
 			...options.flatMap((option) => ["-o", option]),
 			...["--", source, mountpoint],

@@ -28,6 +28,6 @@ export interface Backend {
 	invalidate(path: string): void;
 	/** Makes it forget all names, for a machine that is another one. */
 	invalidateAll(): void;
-	/** Ends the mount, even one that is in use. */
+	/** Lets go of the kernel: whoever still uses the mount gets errors from then on. */
 	unmount(): Promise<void>;
 }

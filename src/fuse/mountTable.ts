@@ -2,6 +2,10 @@
 import { readFileSync } from "node:fs";
 
 export interface Mount {
+	/** Of this mount alone; it stays when a directory above is renamed. */
+	readonly id: string;
+	/** Of the file system, as `0:57`; bind mounts show the same one. */
+	readonly device: string;
 	readonly mountpoint: string;
 	/** `fuse.qomfs` for ours. */
 	readonly type: string;
@@ -24,6 +28,14 @@ export function findMount(mountpoint: string): Mount | undefined {
 	return readMounts().findLast((mount) => mount.mountpoint === mountpoint);
 }
 
+/** The mounts that nothing is mounted over, which whoever unmounts would hit. */
+export function uncoveredMounts(): Mount[] {
+	const topmost = new Map(
+		readMounts().map((mount) => [mount.mountpoint, mount]),
+	);
+	return [...topmost.values()];
+}
+
 /** Whether qomfs is mounted there, and nothing over it, which whoever unmounts would hit. */
 export function isOnTop(mountpoint: string): boolean {
 	return findMount(mountpoint)?.type === mountType;
@@ -32,9 +44,13 @@ export function isOnTop(mountpoint: string): boolean {
 /** `36 35 98:0 /root /mnt rw,noatime master:1 - ext3 /dev/root rw` */
 function parseMount(line: string): Mount {
 	const [before = "", after = ""] = line.split(" - ");
+	const [id = "", _parent, device = "", _root, mountpoint = ""] =
+		before.split(" ");
 	const [type = "", source = ""] = after.split(" ");
 	return {
-		mountpoint: unescapeOctal(before.split(" ")[4] ?? ""),
+		id,
+		device,
+		mountpoint: unescapeOctal(mountpoint),
 		type,
 		source: unescapeOctal(source),
 	};

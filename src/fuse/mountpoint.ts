@@ -50,6 +50,19 @@ export async function prepareMountpoint(path: string): Promise<string> {
 }
 
 /**
+ * Checks again what `prepareMountpoint` has approved: connecting takes a while, in which somebody
+ * may have filled the directory, or put a symlink in its place.
+ *
+ * @throws MountError
+ */
+export async function confirmMountpoint(mountpoint: string): Promise<void> {
+	if ((await prepareMountpoint(mountpoint)) !== mountpoint)
+		throw new MountError(
+			`${mountpoint}: a symlink took its place; mount on a directory that stays`,
+		);
+}
+
+/**
  * The descriptor of a mount point that is one: /dev/fd/N stands for a mount that whoever has
  * started this process made, and ends (mount.fuse3 -o drop_privileges).
  */

@@ -1,12 +1,18 @@
 /** A FileSystem at a mount point, and how it ends. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { log } from "../log.ts";
 import type { FileSystem } from "../vfs/fileSystem.ts";
 import type { Backend, BackendName, MountOptions } from "./backend.ts";
 import { mostWaiting, mountBinding } from "./binding.ts";
 import { mountKernel } from "./kernel/kernel.ts";
 import { loadNative } from "./kernel/native.ts";
-import { givenDescriptor, unmountIdle } from "./mountpoint.ts";
-import { isOnTop } from "./mountTable.ts";
+import {
+	confirmMountpoint,
+	detach,
+	givenDescriptor,
+	unmountIdle,
+} from "./mountpoint.ts";
+import { findMount, uncoveredMounts } from "./mountTable.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface MountHandle {
@@ -20,6 +26,9 @@ export interface MountHandle {
 	/** Detaches a mount that is in use: who uses it gets errors from then on. */
 	unmount(): Promise<Departure>;
 }
+
+/** An unmounted file system ends within a few milliseconds, if nothing holds it. */
+const holdMs = 250;
 
 export type Departure = "unmounted" | "detached";
 
@@ -68,6 +77,7 @@ export async function serveFileSystem(
 	options: MountOptions,
 	{ mount }: BackendChoice,
 ): Promise<MountHandle> {
+	await confirmMountpoint(mountpoint);
 	const ended = Promise.withResolvers<void>();
 	const isGiven = givenDescriptor(mountpoint) !== undefined;
 	const watchdog = isGiven ? undefined : new Watchdog(mountpoint);
@@ -78,19 +88,27 @@ export async function serveFileSystem(
 		watchdog?.dismiss();
 		throw error;
 	}
+	const own = isGiven ? undefined : findMount(mountpoint);
+	if (own) watchdog?.guard(own.device);
 	void ended.promise.then(() => watchdog?.dismiss());
 	/** Politely first, for only that tells whether somebody is still in there. */
 	const leave = async (): Promise<Departure> => {
 		try {
-			if (isOnTop(mountpoint)) {
-				await unmountIdle(mountpoint);
-				// The back end notices by itself.
-				await ended.promise;
-				return "unmounted";
+			// A directory above may have another name by now.
+			const there = uncoveredMounts().find(({ id }) => id === own?.id);
+			if (there) {
+				await unmountIdle(there.mountpoint);
+				// The back end notices by itself, unless a bind mount or another mount namespace holds it.
+				const late = sleep(holdMs, "held", { ref: false });
+				if ((await Promise.race([ended.promise, late])) !== "held")
+					return "unmounted";
 			}
 		} catch (error) {
 			log.fuse("detaching, for %s", error);
 		}
+		for (const { device, mountpoint } of uncoveredMounts())
+			if (device === own?.device)
+				await detach(mountpoint).catch((error) => log.fuse("%s", error)); // it may be another user's
 		await backend.unmount();
 		ended.resolve();
 		return "detached";

@@ -6,12 +6,19 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mountType } from "./mountTable.ts";
 
-/** Unmounts, unless something else was mounted there since; without findmnt that is not asked. */
+/**
+ * Unmounts the file system wherever it is mounted and nothing over it: a directory above may have
+ * another name by now. The kernel escapes names in octal, which printf reads with a 0 before it.
+ */
 const script = `
+	read -r device
 	read -r word && exit
-	case "$(findmnt -n -r -o FSTYPE --mountpoint "$0" | tail -n 1)" in
-		"" | ${mountType}) exec fusermount3 -uz -- "$0" ;;
-	esac
+	[ "$device" ] || device=$(findmnt -n -r -o MAJ:MIN -t ${mountType} --mountpoint "$0" | tail -n 1)
+	awk -v device="$device" '
+		{ topmost[$5] = $3 }
+		END { for (path in topmost) if (topmost[path] == device) print path }
+	' /proc/self/mountinfo | sed 's/\\\\\\([0-7]\\{3\\}\\)/\\\\0\\1/g' |
+	while read -r path; do fusermount3 -uz -- "$(printf '%b/' "$path")"; done
 `;
 
 export class Watchdog {
@@ -28,6 +35,11 @@ export class Watchdog {
 		this.#shell.on("error", () => {}); // without a shell there is none
 		this.#shell.stdin?.on("error", () => {}); // somebody has ended it
 		this.#shell.unref();
+	}
+
+	/** It is mounted. @param device of the file system */
+	guard(device: string): void {
+		this.#shell.stdin?.write(`${device}\n`);
 	}
 
 	/** Nothing is mounted any more. */

@@ -24,8 +24,20 @@ describe("the kernel's list of mounts", () => {
 			"40 36 0:50 / /mnt/vm rw,nosuid - fuse.qomfs /run/qmp.sock rw,user_id=0",
 		);
 		expect(readMounts()).toStrictEqual([
-			{ mountpoint: "/mnt", type: "ext3", source: "/dev/sda1" },
-			{ mountpoint: "/mnt/vm", type: "fuse.qomfs", source: "/run/qmp.sock" },
+			{
+				id: "36",
+				device: "98:0",
+				mountpoint: "/mnt",
+				type: "ext3",
+				source: "/dev/sda1",
+			},
+			{
+				id: "40",
+				device: "0:50",
+				mountpoint: "/mnt/vm",
+				type: "fuse.qomfs",
+				source: "/run/qmp.sock",
+			},
 		]);
 	});
 
@@ -35,6 +47,8 @@ describe("the kernel's list of mounts", () => {
 		);
 		expect(readMounts()).toStrictEqual([
 			{
+				id: "40",
+				device: "0:50",
 				mountpoint: "/mnt/a - b\t\n\\040é",
 				type: "fuse.qomfs",
 				source: "my vm",

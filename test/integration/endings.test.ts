@@ -1,7 +1,23 @@
 /** How a daemon ends, and that nothing stays behind. */
-import { chmod, chown, open, readdir } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+	chmod,
+	chown,
+	mkdir,
+	open,
+	readdir,
+	readFile,
+	rename,
+	rm,
+	rmdir,
+	symlink,
+	writeFile,
+} from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { expectAll, FaultBench, tiny } from "../support/faultBench.ts";
+import { HostileServer } from "../support/hostileServer.ts";
 import { gone, lacksMount, run } from "../support/mounted.ts";
 import { OrdinaryUser } from "../support/ordinaryUser.ts";
 
@@ -117,6 +133,87 @@ describe.skipIf(lacksMount)("a daemon", () => {
 			expect(await bench.mountType()).toMatch(/tmpfs$/);
 			await run("umount", [bench.mountpoint]);
 			await run("fusermount3", ["-uz", bench.mountpoint]);
+		},
+	);
+
+	it.for<NodeJS.Signals>(["SIGTERM", "SIGKILL"])(
+		"that ends by %s leaves nothing where a directory above has another name",
+		async (signal) => {
+			const { socket } = await bench.boot(tiny);
+			const [above, renamed] = ["a'bove\\ 1\n", "re na\tmed7"].map((name) =>
+				join(bench.box.directory, name),
+			) as [string, string];
+			await mkdir(join(above, "vm"), { recursive: true });
+			expect(await bench.box.qomfs([socket, join(above, "vm")])).toMatchObject({
+				status: 0,
+			});
+			const status = await readFile(join(above, "vm/.qomfs/status"), "utf8");
+			await rename(above, renamed);
+			bench.tally.fault();
+			process.kill(JSON.parse(status).pid, signal);
+			await gone(JSON.parse(status).pid);
+			await expect.poll(() => bench.box.leftovers()).toEqual([]);
+			expect(await readdir(join(renamed, "vm"))).toEqual([]);
+		},
+	);
+
+	it("that ends detaches a bind mount of its own, too, and says so", async ({
+		skip,
+	}) => {
+		skip(process.getuid?.() !== 0, "only root may make bind mounts");
+		const { socket } = await bench.boot(tiny);
+		const other = join(bench.box.directory, "other");
+		await mkdir(other);
+		const daemon = await bench.box.foreground(["-f", socket, bench.mountpoint]);
+		await run("mount", ["--bind", bench.mountpoint, other]);
+		bench.tally.fault();
+		daemon.process.kill("SIGTERM");
+		expect(await daemon.ended).toBe(0);
+		expect(daemon.stderr()).toMatch(/in use; it is detached/);
+		expect(await readdir(other)).toEqual([]);
+	});
+
+	it("ends where another mount namespace holds the mount", async ({ skip }) => {
+		skip(process.getuid?.() !== 0, "only root may make mount namespaces");
+		await bench.mount((await bench.boot(tiny)).socket);
+		const pid = await bench.daemonPid();
+		const script = "echo ready; exec sleep 600";
+		const holder = spawn("unshare", ["-m", "sh", "-c", script]);
+		await once(holder.stdout, "data");
+		bench.tally.fault();
+		process.kill(pid);
+		await gone(pid);
+		expect(await bench.mountType()).toBe("");
+		holder.kill("SIGKILL");
+	});
+
+	it.each([
+		["filled", /not empty/],
+		["replaced by a symlink", /took its place/],
+	])(
+		"is not mounted on a directory that was %s while it connected",
+		async (what, message) => {
+			const socket = join(bench.box.directory, "slow.sock");
+			const slow = await HostileServer.listen(socket);
+			const { greeting } = slow;
+			slow.greeting = "";
+			const mounting = bench.box.qomfs([socket, bench.mountpoint]);
+			await expect.poll(() => slow.connections.length).toBe(1);
+			if (what === "filled") await writeFile(bench.at("new"), "");
+			else {
+				await rmdir(bench.mountpoint);
+				await mkdir(join(bench.box.directory, "elsewhere"));
+				await symlink("elsewhere", bench.mountpoint);
+			}
+			bench.tally.fault();
+			slow.each((peer) => peer.write(greeting ?? ""));
+			expect(await mounting).toMatchObject({
+				status: 1,
+				stderr: expect.stringMatching(message),
+			});
+			await slow.close();
+			await rm(bench.mountpoint, { recursive: true });
+			expect(await bench.mountType()).toBe("");
 		},
 	);
 

@@ -150,6 +150,7 @@ export class FaultBench {
 
 	/** What the mount says while there is no machine. */
 	async expectLost(): Promise<void> {
+		await this.untilLost();
 		expectAll(
 			await this.tally.eachKind(this.at("objects/io0"), "poll-max-ns"),
 			["ENODEV"],

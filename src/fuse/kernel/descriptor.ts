@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, readlinkSync } from "node:fs";
 import { constants as os } from "node:os";
 import { text } from "node:stream/consumers";
 import { MountError } from "../../errors.ts";
@@ -29,8 +29,11 @@ export async function openMount(
 	if (process.geteuid?.() !== 0)
 		return mountThroughHelper(native, mountpoint, options);
 	await checkHelper(); // it unmounts in the end
+	const directory = openDirectory(mountpoint);
 	const fd = openDevice();
-	const errno = mountDirectly(native, fd, mountpoint, options);
+	const target = `/proc/self/fd/${directory}`;
+	const errno = mountDirectly(native, fd, target, options);
+	closeSync(directory);
 	if (errno === 0) return fd;
 	closeSync(fd);
 	// A root that may not mount, in a container: perhaps the helper may.
@@ -79,6 +82,22 @@ function mountDirectly(
 		...[options.fsname, mountpoint, "fuse.qomfs", mountFlags, data.join(",")],
 	);
 	return status === 0 ? 0 : native.errno();
+}
+
+/** The very directory that is mounted on: its path may lead elsewhere in the next moment. */
+function openDirectory(mountpoint: string): number {
+	const { O_DIRECTORY, O_NOFOLLOW } = constants;
+	const changed = `${mountpoint}: something took its place; mount on a directory that stays`;
+	let directory: number;
+	try {
+		directory = openSync(mountpoint, O_DIRECTORY | O_NOFOLLOW);
+	} catch (cause) {
+		throw new MountError(changed, { cause });
+	}
+	if (readlinkSync(`/proc/self/fd/${directory}`) === mountpoint)
+		return directory;
+	closeSync(directory);
+	throw new MountError(changed);
 }
 
 /** The kernel knows no allow_root: the session refuses all others. */

@@ -1,8 +1,6 @@
 /** A FileSystem through the kernel's own protocol. */
 import type { FileSystem } from "../../vfs/fileSystem.ts";
 import type { Backend, MountOptions } from "../backend.ts";
-import { detach } from "../mountpoint.ts";
-import { isOnTop } from "../mountTable.ts";
 import { openMount } from "./descriptor.ts";
 import { loadNative } from "./native.ts";
 import { KernelSession } from "./session.ts";
@@ -35,7 +33,6 @@ export async function mountKernel(
 		},
 		invalidateAll: () => session.withdrawAll(),
 		async unmount() {
-			if (isOnTop(mountpoint)) await detach(mountpoint);
 			await session.close();
 			process.off("exit", atExit);
 		},
