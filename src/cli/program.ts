@@ -18,7 +18,7 @@ import { onOneLine } from "./text.ts";
 const defaultCommand = "mount";
 
 /**
- * Runs a command line.
+ * Runs a command line. `qomfs qom-get` is `qom-get`.
  *
  * @param launcher `qomfs`, or the name of one command
  * @param words its command line
@@ -28,6 +28,8 @@ export async function runProgram(
 	launcher: string,
 	words: readonly string[],
 ): Promise<void> {
+	const [first = "", ...rest] = words;
+	if (launcher === "qomfs" && commandOf(first)) return runProgram(first, rest);
 	const program = await createProgram(launcher, words);
 	refuseUnknownCommand(program, words);
 	await program.command.parseAsync(prepared(program, words), { from: "user" });

@@ -13,6 +13,8 @@ export interface MountOptions {
 	readonly attributesTtlMs: number;
 	/** When the binding gives up on an answer; above every limit of ours. */
 	readonly requestTimeoutMs: number;
+	/** The kernel refuses every change by itself, and findmnt shows `ro`. */
+	readonly readOnly: boolean;
 	readonly uid: number;
 	readonly gid: number;
 	/** Permission bits taken from every mode. */

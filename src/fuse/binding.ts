@@ -155,7 +155,7 @@ function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
 		(path: string | null, ...rest: unknown[]) => {
 			const callback = rest.at(-1) as Callback<void>;
 			answer(operation, path, callback, async () =>
-				fs.refuse(operation, await paths.node(path)),
+				fs.refuse(await paths.node(path)),
 			);
 		};
 	/** For those that would make something of a new name. */
@@ -164,7 +164,7 @@ function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
 		(path: string | null, ...rest: unknown[]) => {
 			const callback = rest.at(-1) as Callback<void>;
 			answer(operation, path, callback, async () =>
-				fs.refuse(operation, ...(await paths.entry(path))),
+				fs.refuse((await paths.entry(path))[0]),
 			);
 		};
 	return {

@@ -41,6 +41,9 @@ export interface MachineOptions {
 	readonly onTraffic?: OnTraffic;
 }
 
+/** A QEMU that owes an answer for so long is called hung. The longest that was seen took 1.1 s. */
+const hungAfterMs = 3000;
+
 export class Machine implements AsyncDisposable {
 	readonly address: Address;
 	/** Objects and properties, each asked anew. */
@@ -149,11 +152,16 @@ export class Machine implements AsyncDisposable {
 		return this.#connection.subscribe(listener);
 	}
 
-	/** For people and `.qomfs/status`. */
+	/** For people and `.qomfs/status`; asks QEMU nothing. */
 	status(): JsonObject {
+		const { session } = this.#connection;
+		const owedSinceMs = session?.owedSinceMs ?? Number.POSITIVE_INFINITY;
+		const isHung = Date.now() - owedSinceMs > hungAfterMs;
+		const connected = isHung ? "hung" : "connected";
 		return {
-			connection: this.isConnected ? "connected" : "reconnecting",
-			...(!this.isConnected && { reason: this.reason.message }),
+			connection: session ? connected : "reconnecting",
+			...(!session && { reason: this.reason.message }),
+			...(isHung && { hungSince: new Date(owedSinceMs).toISOString() }),
 			source: formatAddress(this.address),
 			qemu: this.#version ? formatVersion(this.#version) : null,
 			machine: this.#live.machineType ?? null,

@@ -50,6 +50,8 @@ interface PendingCommand {
 	readonly command: string;
 	/** Holds the stack of the sender: the code that receives the reply was not called by it. */
 	readonly sent: { readonly stack?: string };
+	/** Milliseconds since 1970. */
+	readonly sentMs: number;
 	readonly secret: boolean;
 	readonly resolve: (value: Json) => void;
 	readonly reject: (error: QomfsError) => void;
@@ -106,6 +108,15 @@ export class QmpSession {
 		});
 	}
 
+	/**
+	 * Since when QEMU owes an answer, milliseconds since 1970; undefined where it owes none.
+	 * A command that has timed out is still to be answered.
+	 */
+	get owedSinceMs(): number | undefined {
+		const [oldest] = this.#pending.values();
+		return oldest?.sentMs;
+	}
+
 	get counters(): SessionCounters {
 		return {
 			commands: this.#commands,
@@ -146,7 +157,10 @@ export class QmpSession {
 				);
 				reject(asSentFrom(sent, error));
 			}, timeoutMs);
-			this.#pending.set(id, { command, sent, secret, resolve, reject, timer });
+			const sentMs = Date.now();
+			this.#pending.set(id, {
+				...{ command, sent, sentMs, secret, resolve, reject, timer },
+			});
 			log.send("%s", secret ? `${command} (redacted)` : text);
 			this.#commands++;
 			this.#onTraffic("sent", text);

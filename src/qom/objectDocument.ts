@@ -1,6 +1,7 @@
-/** A whole object as one JSON document. */
-import type { JsonObject } from "../json.ts";
-import { shownJson, shownProperties } from "./contents.ts";
+/** A whole object as one JSON document, with or without types. */
+import { QomError } from "../errors.ts";
+import type { Json, JsonObject } from "../json.ts";
+import { redacted, shownJson, shownProperties } from "./contents.ts";
 import { joinPath, type QomPath } from "./path.ts";
 import type { ObjectContents, QomSource } from "./source.ts";
 import { parseType } from "./types.ts";
@@ -36,4 +37,20 @@ export async function objectDocument(
 		type: members.get("type")?.value ?? null,
 		properties: Object.fromEntries(members),
 	};
+}
+
+/**
+ * `{NAME: VALUE}`, without the children. A property that cannot be read and a secret are left out;
+ * `.json` tells of them.
+ */
+export async function valuesDocument(
+	source: QomSource,
+	path: QomPath,
+	contents: ObjectContents,
+): Promise<JsonObject> {
+	const members = new Map<string, Json>();
+	for await (const { name, value } of shownProperties(source, path, contents))
+		if (value !== redacted && !(value instanceof QomError))
+			members.set(name, value);
+	return Object.fromEntries(members);
 }

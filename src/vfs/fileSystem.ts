@@ -227,22 +227,13 @@ export class FileSystem {
 		return { maxNameBytes, blockBytes: 4096 };
 	}
 
-	/** Every operation that QOM has no counterpart of: create, mkdir, chmod... */
-	refuse(operation: string, node: Node, name?: string): Promise<never> {
-		return this.#serve(
-			operation,
-			node,
-			async () => {
-				checkWritable(node);
-				if (operation === "create")
-					throw new FileError(
-						"EPERM",
-						"there is no property of this name, and none can be created",
-					);
-				throw notPossible();
-			},
-			name,
-		);
+	/**
+	 * Every operation that QOM has no counterpart of: create, mkdir, chmod... It is not recorded:
+	 * editors try some of them with every file.
+	 */
+	async refuse(node: Node): Promise<never> {
+		checkWritable(node);
+		throw notPossible();
 	}
 
 	/**

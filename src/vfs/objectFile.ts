@@ -1,17 +1,34 @@
-/** `.json` in every object's directory: the whole object as one document. */
+/** `.json` and `.values.json` in every object's directory: the whole object as one document. */
 import { FileError } from "../errors.ts";
-import { formatJson } from "../json.ts";
+import { formatJson, type JsonObject } from "../json.ts";
 import { contentsOf } from "../qom/contents.ts";
-import { objectDocument } from "../qom/objectDocument.ts";
+import { objectDocument, valuesDocument } from "../qom/objectDocument.ts";
 import { joinPath, type QomPath } from "../qom/path.ts";
+import type { ObjectContents, QomSource } from "../qom/source.ts";
 import { snapshotHandle } from "./fileHandle.ts";
 import type { File } from "./node.ts";
 import type { QomTree } from "./qomTree.ts";
 
-/** Reachable by name, not listed, so that `find` and `grep -r` show nothing twice. */
-export const documentName = ".json";
+type MakeDocument = (
+	source: QomSource,
+	path: QomPath,
+	contents: ObjectContents,
+) => Promise<JsonObject>;
 
-export function documentFile({ view, volume }: QomTree, object: QomPath): File {
+/** Reachable by name, not listed, so that `find` and `grep -r` show nothing twice. */
+const documents: ReadonlyMap<string, MakeDocument> = new Map([
+	[".json", objectDocument],
+	[".values.json", valuesDocument],
+]);
+
+/** The document of an object by its name; undefined where there is no such document. */
+export function documentFile(
+	{ view, volume }: QomTree,
+	object: QomPath,
+	name: string,
+): File | undefined {
+	const make = documents.get(name);
+	if (!make) return undefined;
 	const attributes = () =>
 		({
 			kind: "file",
@@ -22,14 +39,14 @@ export function documentFile({ view, volume }: QomTree, object: QomPath): File {
 	return {
 		kind: "file",
 		volume,
-		path: joinPath(object, documentName),
+		path: joinPath(object, name),
 		waits: true,
 		attributes: async () => attributes(),
 		known: attributes,
 		open: async ({ write }) => {
 			if (write) throw new FileError("EACCES", "cannot be written");
 			const contents = await contentsOf(view, object);
-			const document = await objectDocument(view, object, contents);
+			const document = await make(view, object, contents);
 			return snapshotHandle(Buffer.from(`${formatJson(document)}\n`));
 		},
 	};

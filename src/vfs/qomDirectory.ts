@@ -9,7 +9,7 @@ import type { PropertyInfo, QomView } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import { NewLinks } from "./newLinks.ts";
 import type { Attributes, Directory, Entry, Node, Xattrs } from "./node.ts";
-import { documentFile, documentName } from "./objectFile.ts";
+import { documentFile } from "./objectFile.ts";
 import { PropertyFile } from "./propertyFile.ts";
 import { QomLink } from "./qomLink.ts";
 import type { QomTree } from "./qomTree.ts";
@@ -65,10 +65,7 @@ export class QomDirectory implements Directory {
 	async lookup(name: string): Promise<Node | undefined> {
 		const properties = await this.#tree.view.list(this.path);
 		const info = properties.find((property) => property.name === name);
-		if (info) return this.#node(info);
-		return name === documentName
-			? documentFile(this.#tree, this.path)
-			: undefined;
+		return info ? this.#node(info) : documentFile(this.#tree, this.path, name);
 	}
 
 	hidden(name: string): Node | undefined {

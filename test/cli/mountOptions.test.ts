@@ -19,6 +19,7 @@ describe("mount options", () => {
 			delayConnect: false,
 			readOnly: false,
 			unsafeWrites: false,
+			unsafeReads: false,
 			uid: process.getuid?.(),
 			gid: process.getgid?.(),
 			umask: 0,
@@ -103,7 +104,7 @@ describe("mount options", () => {
 			expect(meaning).toMatch(/^\S.*\S$/);
 			return /^([a-z_]+)(?:=[A-Z]+)?$/.exec(term)?.[1];
 		});
-		expect(names).toHaveLength(18);
+		expect(names).toHaveLength(19);
 		for (const name of names)
 			expect(() => parseMountOptions(`${name}=x`)).not.toThrow(
 				/unknown option/,

@@ -71,8 +71,7 @@ async function inProcess(hasListGet: boolean): Promise<FileSystemUnderTest> {
 					await fs.release(file);
 				}
 			}),
-		mkdir: (path) =>
-			call(async () => fs.refuse("mkdir", ...(await entry(path)))),
+		mkdir: (path) => call(async () => fs.refuse((await entry(path))[0])),
 		unlink: (path) => call(async () => fs.unlink(...(await entry(path)))),
 		symlink: (target, path) =>
 			call(async () => fs.symlink(...(await entry(path)), target)),

@@ -19,6 +19,7 @@ const project = new URL("../..", import.meta.url).pathname;
 const masks: Masks = [
 	[/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, "TIMESTAMP"],
 	[/(?<![\d:])([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?![\d:])/g, "HH:MM:SS"],
+	[/\d{4}-\d\d-\d\d(?= HH)/g, "YYYY-MM-DD"],
 	[
 		/\{"seconds": ?\d+, ?"microseconds": ?\d+\}/g,
 		'{"seconds": N, "microseconds": N}',

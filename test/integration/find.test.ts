@@ -78,6 +78,21 @@ describe.skipIf(lacksQemu)("the tools", () => {
 			expect(stdout).toBe("4\n");
 		});
 
+		it("takes the machine's options between the tests, and as a tool's own name", async () => {
+			const { socket } = machine.vm;
+			const env = { QMP_SOCKET: "/nosuch.sock" };
+			for (const line of [
+				`qomfs find -type iothread -s ${socket}`,
+				`qomfs find /objects --socket=${socket} -type iothread`,
+			])
+				expect(await tools.sh(line, env)).toMatchObject({
+					...{ status: 0, stdout: "/objects/io0\n", stderr: "" },
+				});
+			expect(await tools.output("qomfs", "qom-get", "io0.type")).toBe(
+				"iothread\n",
+			);
+		});
+
 		it.each([
 			[["-nmae", "x"], 2, /unknown test '-nmae'/],
 			[["-name"], 2, /-name needs a word/],

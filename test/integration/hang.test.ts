@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { expectAll, FaultBench } from "../support/faultBench.ts";
+import { expectAll, FaultBench, patienceMs } from "../support/faultBench.ts";
 import { gone, lacksMount } from "../support/mounted.ts";
 
 const bench = new FaultBench("hangs");
@@ -43,9 +43,14 @@ describe.skipIf(lacksMount)("a machine that hangs", () => {
 			["ETIMEDOUT"],
 			timeoutMs, // none of them waits for its own
 		);
+		await expect
+			.poll(() => bench.status(), { timeout: patienceMs })
+			.toMatchObject({ connection: "hung", hungSince: expect.any(String) });
 		await bench.kill("SIGCONT");
 		await bench.untilReadable("objects/io0/poll-max-ns");
-		expect(await bench.status()).toMatchObject({ connection: "connected" });
+		const after = await bench.status();
+		expect(after).toMatchObject({ connection: "connected" });
+		expect(after).not.toHaveProperty("hungSince");
 	});
 
 	it("is explained by qomfs why, which does not ask it", async () => {

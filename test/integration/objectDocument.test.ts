@@ -13,6 +13,21 @@ describe.skipIf(lacksMount)("a mount", () => {
 
 	afterAll(() => written?.stop());
 
+	it(".values.json has the names and values of .json, and no secret", async () => {
+		const read = async (name: string) =>
+			JSON.parse((await written.sh(`cat "$M"/objects/sec0/${name}`)).stdout);
+		const { properties } = await read(".json");
+		const values: Record<string, unknown> = {};
+		for (const [name, { value, redacted }] of Object.entries<{
+			value?: unknown;
+			redacted?: true;
+		}>(properties))
+			if (value !== undefined && !redacted) values[name] = value;
+		expect(await read(".values.json")).toEqual(values);
+		expect(values).toMatchObject({ type: "secret", format: "raw" });
+		expect(values).not.toHaveProperty("data");
+	});
+
 	describe(".json", () => {
 		it.each([
 			"/objects/io0",

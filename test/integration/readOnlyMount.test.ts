@@ -35,6 +35,11 @@ describe.skipIf(lacksMount)("mounted with -o ro, a machine", () => {
 		expect(status).not.toBe(0);
 	});
 
+	it("is one for the kernel, too", async () => {
+		const { stdout } = await written.sh('findmnt -n -o OPTIONS "$M"');
+		expect(stdout).toMatch(/^ro,/);
+	});
+
 	it("shows nothing as writable", async () => {
 		const { stdout } = await written.sh(
 			`stat -c '%a %n' "$M" "$M"/objects "$M"/objects/sec0/{data,format} | cut -d' ' -f1`,

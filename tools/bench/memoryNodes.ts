@@ -18,6 +18,7 @@ export const memoryMountOptions: MountOptions = {
 	umask: 0,
 	allowOther: false,
 	allowRoot: false,
+	readOnly: false,
 	defaultPermissions: false,
 };
 

@@ -106,6 +106,7 @@ export const command: CommandDefinition<MachineFlags> = {
 	usage: "[options] [PATH...] [TEST...]",
 	takesAnyWords: true,
 	options: machineOptions,
+	prepare: withOptionsFirst,
 	lists: [
 		{ title: "Tests, all of which must hold", entries: [...tests.values()] },
 	],
@@ -114,6 +115,24 @@ export const command: CommandDefinition<MachineFlags> = {
 		await withMachine(flags, (machine) => find(machine, request));
 	},
 };
+
+/** The options of the machine may stand between the tests; commander takes them only before. */
+function withOptionsFirst(words: readonly string[]): readonly string[] {
+	const options: string[] = [];
+	const others: string[] = [];
+	const rest = words[Symbol.iterator]();
+	for (const word of rest) {
+		const isOption = /^(-s|--socket|--timeout)(=|$)/.test(word);
+		const list = isOption ? options : others;
+		list.push(word);
+		const takesWord = isOption
+			? !word.includes("=")
+			: tests.get(word)?.takesWord;
+		const next = takesWord ? rest.next() : undefined;
+		if (next?.value !== undefined) list.push(next.value);
+	}
+	return [...options, ...others];
+}
 
 interface Request {
 	readonly starts: readonly string[];

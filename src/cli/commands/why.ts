@@ -1,8 +1,9 @@
 /** `qomfs why`: the last failure of a file in a mount, in words. */
 import { lstatSync } from "node:fs";
-import { readFile, realpath } from "node:fs/promises";
+import { readdir, readFile, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { MountError } from "../../errors.ts";
+import { nearest } from "../../nearest.ts";
 import type { Failure } from "../../vfs/control/errorLog.ts";
 import type { CommandDefinition } from "../command.ts";
 import { print } from "../output.ts";
@@ -44,9 +45,20 @@ async function failureNear(file: string, path: string): Promise<Failed> {
 		) ??
 		// If its directory could not be looked up, that is what failed.
 		failures.findLast(({ place }) => file.startsWith(`${place}/`));
-	if (!failure)
-		throw new MountError(`${path}: nothing has failed here recently`);
-	return failure;
+	if (failure) return failure;
+	throw new MountError(
+		`${path}: ${(await missing(file)) ?? "nothing has failed here recently"}`,
+	);
+}
+
+/** Names like the one that is missing; what is not there has left no trace. */
+async function missing(file: string): Promise<string | undefined> {
+	const names = await readdir(dirname(file)).catch(() => undefined);
+	const name = basename(file);
+	if (!names || names.includes(name)) return undefined;
+	const [near] = nearest(name, names);
+	const there = near === undefined ? "" : `; there is ${near}`;
+	return `no such object or property${there}`;
 }
 
 interface Failed extends Failure {
@@ -76,7 +88,9 @@ async function failuresAround(
 function explain({ time, operation, errno, desc, ...rest }: Failed): string {
 	const reason = desc ?? "the reason may hold a secret and is not kept";
 	const by = rest.class === null ? "" : ` (QEMU: ${rest.class})`;
-	return `${new Date(time).toTimeString().slice(0, 8)} ${operation}: ${errno}: ${reason}${by}`;
+	// As ISO 8601 writes it, but for the time of this place: Swedish does.
+	const when = new Date(time).toLocaleString("sv");
+	return `${when} ${operation}: ${errno}: ${reason}${by}`;
 }
 
 /** The innermost mount of qomfs that holds a path. */

@@ -17,6 +17,8 @@ const helperName = "fusermount3";
 
 /** MS_NOSUID | MS_NODEV, as fusermount3 has it. */
 const mountFlags = 2 | 4;
+/** MS_RDONLY. */
+const readOnlyFlag = 1;
 
 /** @throws MountError */
 export async function openMount(
@@ -78,8 +80,9 @@ function mountDirectly(
 		`group_id=${process.getgid?.()}`,
 		...commonOptions(options),
 	];
+	const flags = mountFlags | (options.readOnly ? readOnlyFlag : 0);
 	const status = native.mount(
-		...[options.fsname, mountpoint, "fuse.qomfs", mountFlags, data.join(",")],
+		...[options.fsname, mountpoint, "fuse.qomfs", flags, data.join(",")],
 	);
 	return status === 0 ? 0 : native.errno();
 }
@@ -127,6 +130,7 @@ async function mountThroughHelper(
 				[
 					`fsname=${options.fsname}`,
 					"subtype=qomfs",
+					...(options.readOnly ? ["ro"] : []),
 					...commonOptions(options),
 				].join(","),
 				"--",

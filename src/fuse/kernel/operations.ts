@@ -98,12 +98,7 @@ export function createOperations(
 		held.toldSize = undefined;
 	};
 	/** For operations on a node that QOM has no counterpart of. */
-	const refuse = (operation: string) => (request: Request) =>
-		fs.refuse(operation, nodeOf(request).node);
-	/** For those on a name. */
-	const refuseName =
-		(operation: string, nameAt: number) => (request: Request) =>
-			fs.refuse(operation, nodeOf(request).node, request.name(nameAt)[0]);
+	const refuse = (request: Request) => fs.refuse(nodeOf(request).node);
 	const rename =
 		(namesAt: number, flagsAt?: number) => async (request: Request) => {
 			const { body } = request;
@@ -174,8 +169,8 @@ export function createOperations(
 				const held = nodeOf(request);
 				const valid = request.body.readUInt32LE(abi.setattrIn.valid);
 				const { mode, uid, gid, size } = abi.setattrValid;
-				if (valid & mode) await fs.refuse("chmod", held.node);
-				if (valid & (uid | gid)) await fs.refuse("chown", held.node);
+				if (valid & mode) await fs.refuse(held.node);
+				if (valid & (uid | gid)) await fs.refuse(held.node);
 				await (valid & size ? fs.truncate(held.node) : fs.utimens(held.node));
 				answerAttributes(request, held, attributesToTell(held));
 			},
@@ -348,13 +343,13 @@ export function createOperations(
 				});
 			},
 		],
-		[opcode.create, refuseName("create", abi.createIn.bytes)],
-		[opcode.mknod, refuseName("mknod", abi.mknodIn.bytes)],
-		[opcode.mkdir, refuseName("mkdir", abi.mkdirIn.bytes)],
-		[opcode.link, refuseName("link", abi.linkIn.bytes)],
-		[opcode.rmdir, refuseName("rmdir", 0)],
-		[opcode.setxattr, refuse("setxattr")],
-		[opcode.removexattr, refuse("removexattr")],
+		[opcode.create, refuse],
+		[opcode.mknod, refuse],
+		[opcode.mkdir, refuse],
+		[opcode.link, refuse],
+		[opcode.rmdir, refuse],
+		[opcode.setxattr, refuse],
+		[opcode.removexattr, refuse],
 		[
 			opcode.ioctl,
 			async () => {
