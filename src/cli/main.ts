@@ -16,7 +16,9 @@ export async function main(
 	args: readonly string[],
 ): Promise<ExitStatus> {
 	const report = (error: unknown) => {
-		process.stderr.write(`${name}: ${errorLine(error)}\n`);
+		const all = error instanceof AggregateError ? error.errors : [error];
+		for (const each of all)
+			process.stderr.write(`${name}: ${errorLine(each)}\n`);
 		log.cli("%O", error);
 	};
 	process.once("uncaughtException", (error) => {

@@ -8,6 +8,7 @@ import {
 	rootPath,
 	splitPath,
 } from "../qom/path.ts";
+import { readingsOf } from "../qom/select.ts";
 import type { QomSource } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import { pathsWithin } from "../qom/walk.ts";
@@ -44,8 +45,24 @@ async function candidates(
 	if (/^Path '.*' is ambiguous$/s.test(desc))
 		return objectsEndingIn(source, path);
 	if (refusal !== "no such object") return [];
+	const known = await propertyNamed(source, path);
+	if (known) return [known];
 	const siblings = path.startsWith("/") ? await nearSiblings(source, path) : [];
 	return siblings.length > 0 ? siblings : nearAnywhere(source, path);
+}
+
+/** For `net0.mac` in the place of an object. */
+async function propertyNamed(
+	source: QomSource,
+	path: QomPath,
+): Promise<string | undefined> {
+	if (!/\../.test(path)) return undefined;
+	for (const { object, property } of readingsOf(path)) {
+		const entries = await source.list(object).catch(() => []);
+		if (entries.some(({ name }) => name === property))
+			return `${object} with the property ${property}`;
+	}
+	return undefined;
 }
 
 /** Names like the first missing name of a path, in the object that lacks it. */

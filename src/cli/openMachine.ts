@@ -35,9 +35,11 @@ export async function withMachine(
 	try {
 		await act(machine);
 	} catch (error) {
-		if (!(error instanceof QomError)) throw error;
 		const { withNearest } = await import("./nearestObjects.ts");
-		throw await withNearest(machine.source, error);
+		const explained = (each: unknown) =>
+			each instanceof QomError ? withNearest(machine.source, each) : each;
+		if (!(error instanceof AggregateError)) throw await explained(error);
+		throw new AggregateError(await Promise.all(error.errors.map(explained)));
 	}
 }
 

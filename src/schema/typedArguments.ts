@@ -90,12 +90,21 @@ function readObject(
 			read(text, member?.type ?? { kind: "any" }, `${prefix}${name}`, onGuess),
 		);
 	}
-	const missing = members
-		.filter(({ name, isOptional }) => !isOptional && !values.has(name))
-		.map(({ name, type }) => `${prefix}${name}=${placeholder(type)}`);
+	const missing = members.filter(
+		({ name, isOptional }) => !isOptional && !values.has(name),
+	);
+	// Where more is taken than is known, a mistyped name is one of those.
+	for (const given of values.keys()) {
+		const question = didYouMean(
+			given,
+			missing.map(({ name }) => name),
+		);
+		if (question && !memberNamed(members, given))
+			throw new UsageError(`unknown argument '${prefix}${given}'; ${question}`);
+	}
 	if (missing.length > 0)
 		throw new UsageError(
-			`${missing.join(" ")} ${missing.length > 1 ? "are" : "is"} missing`,
+			`${missing.map(({ name, type }) => `${prefix}${name}=${placeholder(type)}`).join(" ")} ${missing.length > 1 ? "are" : "is"} missing`,
 		);
 	return Object.fromEntries(values);
 }

@@ -36,14 +36,41 @@ describe.skipIf(lacksQemu)("the tools", () => {
 				/ambiguous; there is (\/\S+, ){3}\.\.\.\n/,
 			],
 			[["qom-get", "nosuchthing.at-all"], /Device 'nosuchthing' not found\n/],
+			[["qom-get", "net0.mac", "bootindex"], /net0 with the property mac\n/],
+			[["qom-set", "io0.type", "8K", "9"], /io0 with the property type\n/],
 		])("of %j", async ([tool = "", ...args], message) => {
 			expectRefusal(await tools.run(tool, ...args), 1, message);
 		});
 	});
 
+	it.each([
+		[
+			["qom-get", "net0.nosuch", "io0.type", "nosuch.x", "rng0.type"],
+			"io0.type: iothread\nrng0.type: virtio-rng-pci\n",
+			/^qom-get: net0\.nosuch: .*\nqom-get: nosuch\.x: .*not found\n$/,
+		],
+		[
+			["qom-list", "nosuch", "/objects/io0/nosuch", "/chardevs"],
+			/^\/chardevs:\ntype\n/,
+			/^qom-list: nosuch: .*\nqom-list: \/objects\/io0\/nosuch: .*\n$/,
+		],
+	])(
+		"show the others where one name is refused: %j",
+		async ([tool = "", ...args], stdout, stderr) => {
+			expect(await tools.run(tool, ...args)).toEqual({
+				status: 1,
+				stdout:
+					typeof stdout === "string" ? stdout : expect.stringMatching(stdout),
+				stderr: expect.stringMatching(stderr),
+			});
+		},
+	);
+
 	describe("refuse what is wrong in one line", () => {
 		it.each<[string[], number, RegExp]>([
 			[["qom-list", "--nosuch"], 2, /unknown option '--nosuch'/],
+			[["qom-set", "io0.x=5"], 2, /write a blank .*: qom-set io0\.x 5\n/],
+			[["qom-set", "-s", "/x", "io0.x=5"], 2, /write a blank/],
 			[["qom-get"], 2, /missing.*property/],
 			[["qom-get", "io0"], 2, /'io0' names no property; write PATH\.PROPERTY/],
 			[["qom-get", "io0.type", "--timeout", "x"], 2, /number of seconds/],

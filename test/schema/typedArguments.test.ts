@@ -72,6 +72,10 @@ describe("arguments that the schema knows", () => {
 		["qom-get zzzzz=1", "unknown argument 'zzzzz'; there are path, property"],
 		["qom-get path=/", "property=STRING is missing"],
 		["blockdev-add", "driver=VALUE is missing"],
+		[
+			"device_add drver=virtio-rng-pci",
+			"unknown argument 'drver'; did you mean 'driver'?",
+		],
 		["object-add qom-type=iothread", "id=STRING is missing"],
 		[
 			"object-add foo=1 qom-type=iothreat id=x",

@@ -29,6 +29,7 @@ import {
 	patternHelp,
 } from "../options.ts";
 import { oneLineValue, print } from "../output.ts";
+import { refusalsOf, throwRefusals } from "../refusals.ts";
 
 interface GetFlags extends MachineFlags {
 	readonly json?: true;
@@ -92,11 +93,14 @@ async function readProperties(
 	const show = (seen: Seen) => print(shown(seen, isOne, flags));
 	const isFollowed = flags.watch !== undefined || flags.until !== undefined;
 	const followed: Seen[] = [];
-	for (const readings of wanted)
-		for (const seen of await see(source, readings)) {
-			if (!isFollowed || flags.watch !== undefined) show(seen);
-			if (isFollowed) followed.push(seen);
-		}
+	throwRefusals(
+		await refusalsOf(wanted, async (readings) => {
+			for (const seen of await see(source, readings)) {
+				if (!isFollowed || flags.watch !== undefined) show(seen);
+				if (isFollowed) followed.push(seen);
+			}
+		}),
+	);
 	if (isFollowed) await follow(source, followed, flags, show);
 }
 

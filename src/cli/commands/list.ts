@@ -21,6 +21,7 @@ import { completeObject } from "../completers.ts";
 import { type MachineFlags, withMachine } from "../openMachine.ts";
 import { jsonOption, machineOptions, patternHelp } from "../options.ts";
 import { oneLineValue, print, printStyled, styled } from "../output.ts";
+import { refusalsOf, throwRefusals } from "../refusals.ts";
 
 interface ListFlags extends MachineFlags {
 	readonly long?: true;
@@ -46,14 +47,19 @@ export const command: CommandDefinition<ListFlags> = {
 	run: (paths, flags) =>
 		withMachine(flags, async ({ source }) => {
 			const objects: QomPath[] = [];
-			for (const path of paths.length > 0 ? paths : [rootPath])
+			const starts = paths.length > 0 ? paths : [rootPath];
+			const refusedStarts = await refusalsOf(starts, async (path) => {
 				objects.push(...(await selectObjects(source, path)));
-			for (const [index, path] of objects.entries()) {
+			});
+			const hasTitles = starts.length + objects.length > 2 && !flags.json;
+			let isFirst = true;
+			const refused = await refusalsOf(objects, async (path) => {
 				const contents = await contentsOf(source, path);
-				if (objects.length > 1 && !flags.json)
-					print(`${index > 0 ? "\n" : ""}${path}:`);
+				if (hasTitles) print(`${isFirst ? "" : "\n"}${path}:`);
+				isFirst = false;
 				await listObject(source, path, contents, flags);
-			}
+			});
+			throwRefusals([...refusedStarts, ...refused]);
 		}),
 };
 

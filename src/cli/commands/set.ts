@@ -53,6 +53,7 @@ export const command: CommandDefinition<SetFlags> = {
 			help: "also set what can crash the machine",
 		},
 	],
+	prepare: refuseAssignment,
 	async run(words, flags) {
 		const [readings, text] = readWords(words);
 		await withMachine(flags, async ({ source }) => {
@@ -65,6 +66,21 @@ export const command: CommandDefinition<SetFlags> = {
 		});
 	},
 };
+
+/** @throws UsageError for `qom-set net0.bootindex=5` */
+function refuseAssignment(words: readonly string[]): readonly string[] {
+	const [only = "", ...others] = words.filter(
+		(word, index) =>
+			!word.startsWith("-") &&
+			!/^(-s|--socket|--timeout)$/.test(words[index - 1] ?? ""),
+	);
+	const [, property, value] = /^([^=]+)=(.*)$/s.exec(only) ?? [];
+	if (property !== undefined && others.length === 0)
+		throw new UsageError(
+			`write a blank in place of the '=': qom-set ${property} ${value}`,
+		);
+	return words;
+}
 
 /** @throws UsageError */
 function readWords(

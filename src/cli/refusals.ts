@@ -1,0 +1,28 @@
+/** Several names on one command line: one that is refused does not keep the others from their turn. */
+import { NoMatchError, QomError } from "../errors.ts";
+
+/** Why a name was refused. */
+export type Refused = QomError | NoMatchError;
+
+/** Acts for each, one after the other, and gives back what was refused. */
+export async function refusalsOf<Item>(
+	items: Iterable<Item>,
+	act: (item: Item) => Promise<void>,
+): Promise<readonly Refused[]> {
+	const refused: Refused[] = [];
+	for (const item of items)
+		try {
+			await act(item);
+		} catch (error) {
+			if (!(error instanceof QomError || error instanceof NoMatchError))
+				throw error;
+			refused.push(error);
+		}
+	return refused;
+}
+
+/** @throws Refused the only one; AggregateError all of them */
+export function throwRefusals(refused: readonly Refused[]): void {
+	if (refused.length > 1) throw new AggregateError(refused);
+	if (refused[0]) throw refused[0];
+}
