@@ -30,6 +30,8 @@ export async function runProgram(
 ): Promise<void> {
 	const [first = "", ...rest] = words;
 	if (launcher === "qomfs" && commandOf(first)) return runProgram(first, rest);
+	if (launcher === "qomfs" && words.length === 0)
+		return (await createProgram(launcher)).command.help({ error: true });
 	const program = await createProgram(launcher, words);
 	refuseUnknownCommand(program, words);
 	await program.command.parseAsync(prepared(program, words), { from: "user" });

@@ -11,6 +11,8 @@ export interface Mount {
 	readonly type: string;
 	/** The fsname, for ours the monitor's address. */
 	readonly source: string;
+	/** The number of the user who has mounted it, where it is a FUSE file system. */
+	readonly userId: number | undefined;
 }
 
 export const mountType = "fuse.qomfs";
@@ -46,13 +48,15 @@ function parseMount(line: string): Mount {
 	const [before = "", after = ""] = line.split(" - ");
 	const [id = "", _parent, device = "", _root, mountpoint = ""] =
 		before.split(" ");
-	const [type = "", source = ""] = after.split(" ");
+	const [type = "", source = "", options = ""] = after.split(" ");
+	const [, userId] = /(?:^|,)user_id=(\d+)/.exec(options) ?? [];
 	return {
 		id,
 		device,
 		mountpoint: unescapeOctal(mountpoint),
 		type,
 		source: unescapeOctal(source),
+		userId: userId === undefined ? undefined : Number(userId),
 	};
 }
 

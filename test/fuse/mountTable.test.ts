@@ -30,6 +30,7 @@ describe("the kernel's list of mounts", () => {
 				mountpoint: "/mnt",
 				type: "ext3",
 				source: "/dev/sda1",
+				userId: undefined,
 			},
 			{
 				id: "40",
@@ -37,6 +38,7 @@ describe("the kernel's list of mounts", () => {
 				mountpoint: "/mnt/vm",
 				type: "fuse.qomfs",
 				source: "/run/qmp.sock",
+				userId: 0,
 			},
 		]);
 	});
@@ -52,6 +54,7 @@ describe("the kernel's list of mounts", () => {
 				mountpoint: "/mnt/a - b\t\n\\040é",
 				type: "fuse.qomfs",
 				source: "my vm",
+				userId: undefined,
 			},
 		]);
 	});

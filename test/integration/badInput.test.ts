@@ -264,7 +264,6 @@ describe("a command line", () => {
 	});
 
 	it.each<[string[], RegExp]>([
-		[[], /missing.*'source'.*--help/],
 		[["/nosuch.sock"], /missing.*'mountpoint'.*--help/],
 		[["mount"], /missing.*'source'.*--help/],
 		[["umount"], /missing.*'mountpoint'.*--help/],

@@ -19,6 +19,7 @@ import {
 	lacksMount,
 	type Mounted,
 	mountQomfs,
+	qomfsBin,
 	run,
 	startTestMachine,
 	type TestMachine,
@@ -40,6 +41,15 @@ describe("help", () => {
 			expect([status, stderr]).toEqual([0, ""]);
 			expect(stdout).toMatch(expected);
 		}
+		await box.remove();
+	});
+
+	it("is what 'qomfs' alone prints, as the error that it is", async () => {
+		const box = await Sandbox.create();
+		const { stdout } = await box.qomfs(["--help"]);
+		expect(await run(process.execPath, [qomfsBin])).toEqual({
+			...{ status: 2, stdout: "", stderr: stdout },
+		});
 		await box.remove();
 	});
 

@@ -256,6 +256,18 @@ describe.skipIf(lacksMount)("a daemon", () => {
 			expect(await user.mounts(bench.box.directory)).toEqual([]);
 		});
 
+		it("is told whose a mount is that he may not end", async (context) => {
+			context.skip(process.getuid?.() !== 0, "needs somebody else");
+			await bench.mount((await bench.boot(tiny)).socket);
+			// One who comes later sees the mount.
+			const later = await OrdinaryUser.create();
+			if (typeof later === "string") return context.skip(later);
+			expect(await later.qomfs(["umount", bench.mountpoint])).toMatchObject({
+				...{ status: 1, stderr: expect.stringMatching(/belongs to root, who/) },
+			});
+			await later.remove();
+		});
+
 		it.for(crashes)(
 			"that dies by %s leaves no dead mount",
 			async ([_what, signal, script], context) => {

@@ -39,7 +39,7 @@ afterAll(async () => {
 	await rm(directory, { recursive: true });
 });
 
-it("the package holds the launchers and what was built, no more", async () => {
+it("the package holds the launchers, what was built and the documents, no more", async () => {
 	const { stdout } = await run("tar", ["-tzf", tarball]);
 	const files = stdout.trimEnd().split("\n");
 	expect(files).toContain("package/package.json");
@@ -54,7 +54,9 @@ it("the package holds the launchers and what was built, no more", async () => {
 			!/^package\/(bin\/[\w-]+\.js|dist\/([\w-]+\/)*[\w-]+\.(d\.ts|js)|dist\/cli\/(main\.cjs|LICENSES)|dist\/man\/[\w-]+\.\d)$/.test(
 				file,
 			) &&
-			!/^package\/(package\.json|LICENSE|README\.md|CHANGELOG\.md)$/.test(file),
+			!/^package\/(package\.json|LICENSE|(README|CHANGELOG|(docs|man)\/[\w.-]+)\.md)$/.test(
+				file,
+			),
 	);
 	expect(others).toEqual([]);
 });

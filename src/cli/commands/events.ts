@@ -1,12 +1,15 @@
 /** `qomfs events`: prints the events that QEMU sends. */
 import { TimeoutError, UsageError } from "../../errors.ts";
 import { formatJson } from "../../json.ts";
+import { log } from "../../log.ts";
 import type { Machine } from "../../machine/machine.ts";
-import { matcher } from "../../qom/pattern.ts";
+import { didYouMean } from "../../nearest.ts";
+import { isPattern, matcher } from "../../qom/pattern.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
 import { withMachine, withoutObjects } from "../openMachine.ts";
 import { parseCount, parseSeconds, socketOption } from "../options.ts";
 import { print } from "../output.ts";
+import { noteLine } from "../text.ts";
 
 interface EventsFlags {
 	readonly socket?: string;
@@ -15,14 +18,35 @@ interface EventsFlags {
 	readonly timeout?: number;
 }
 
+/** Every event that this QEMU can send; undefined where its schema cannot be read. */
+async function eventNames(
+	machine: Machine,
+): Promise<readonly string[] | undefined> {
+	const { fetchSchema } = await import("../../schema/fetch.ts");
+	const schema = await fetchSchema((command, args) =>
+		machine.execute(command, args),
+	);
+	return schema?.eventNames;
+}
+
 const completeEvent: Completer = ({ ask }) =>
-	ask(async (machine) => {
-		const { fetchSchema } = await import("../../schema/fetch.ts");
-		const schema = await fetchSchema((command, args) =>
-			machine.execute(command, args),
-		);
-		return schema?.eventNames ?? [];
-	});
+	ask(async (machine) => (await eventNames(machine)) ?? []);
+
+/** One that never comes would be waited for in silence. */
+async function warnOfUnknown(
+	machine: Machine,
+	wanted: readonly string[],
+): Promise<void> {
+	const exact = wanted.filter((name) => !isPattern(name));
+	const known = exact.length > 0 ? await eventNames(machine) : undefined;
+	for (const name of known ? exact : [])
+		if (!known?.includes(name.toUpperCase()))
+			process.stderr.write(
+				noteLine(
+					`this QEMU has no event ${name}; ${didYouMean(name.toUpperCase(), known ?? []) ?? "'qmp query-qmp-schema' lists them"}`,
+				),
+			);
+}
 
 export const command: CommandDefinition<EventsFlags> = {
 	arguments: [
@@ -80,6 +104,7 @@ async function printEvents(
 		onLost: enough.reject,
 	});
 	let timer: NodeJS.Timeout | undefined;
+	warnOfUnknown(machine, names).catch((error) => log.cli("%O", error));
 	const timeUp = new Promise<void>((resolve, reject) => {
 		if (timeoutSec === undefined) return;
 		timer = setTimeout(() => {

@@ -1,12 +1,21 @@
 /** `qomfs umount`: the same as `fusermount3 -u`, but only for mounts of qomfs. */
-import { resolve } from "node:path";
+import { execFile } from "node:child_process";
+import { relative, resolve } from "node:path";
+import { promisify } from "node:util";
 import { MountError } from "../../errors.ts";
 import { canonicalMountpoint, unmountIdle } from "../../fuse/mountpoint.ts";
-import { isOnTop, mountType, readMounts } from "../../fuse/mountTable.ts";
-import type { CommandDefinition } from "../command.ts";
+import { findMount, mountType, readMounts } from "../../fuse/mountTable.ts";
+import type { CommandDefinition, Completer } from "../command.ts";
+
+/** Absolute or relative, as the user has begun. */
+const completeMountpoint: Completer = ({ current }) => {
+	if (current.startsWith("/")) return ownMountpoints();
+	const below = ownMountpoints().map((path) => relative("", path));
+	return below.filter((path) => path !== "" && !path.startsWith(".."));
+};
 
 export const command: CommandDefinition = {
-	arguments: [{ name: "<mountpoint>", complete: ownMountpoints }],
+	arguments: [{ name: "<mountpoint>", complete: completeMountpoint }],
 	options: [],
 	run: ([mountpoint = ""]) => unmount(mountpoint),
 };
@@ -18,10 +27,11 @@ export function ownMountpoints(): readonly string[] {
 		.map(({ mountpoint }) => mountpoint);
 }
 
-/** @throws MountError qomfs is not mounted there, or it is in use */
+/** @throws MountError qomfs is not mounted there, it is in use, or somebody else's */
 async function unmount(path: string): Promise<void> {
 	const mountpoint = await canonicalMountpoint(resolve(path));
-	if (!isOnTop(mountpoint))
+	const mount = findMount(mountpoint);
+	if (mount?.type !== mountType)
 		throw new MountError(
 			`${path}: no qomfs is mounted there; 'findmnt -t ${mountType}' lists them`,
 		);
@@ -29,11 +39,21 @@ async function unmount(path: string): Promise<void> {
 		await unmountIdle(mountpoint);
 	} catch (cause) {
 		const { stderr = "" } = cause as { stderr?: string };
-		throw new MountError(
-			/busy/i.test(stderr)
-				? `${path}: in use; leave it ('fuser -vm ${path}' shows who is there), or detach it with 'fusermount3 -uz ${path}'`
-				: `${path}: ${stderr.trim() || (cause as Error).message}`,
-			{ cause },
-		);
+		const said = stderr.trim() || (cause as Error).message;
+		const isForeign =
+			mount.userId !== process.getuid?.() && process.getuid?.() !== 0;
+		const explanation = isForeign
+			? `it belongs to ${await userName(mount.userId)}, who may unmount it, and root`
+			: /busy/i.test(stderr)
+				? `in use; leave it ('fuser -vm ${path}' shows who is there), or detach it with 'fusermount3 -uz ${path}'`
+				: said;
+		throw new MountError(`${path}: ${explanation}`, { cause });
 	}
+}
+
+async function userName(id: number | undefined): Promise<string> {
+	const { stdout } = await promisify(execFile)("id", ["-nu", `${id}`]).catch(
+		() => ({ stdout: "" }),
+	);
+	return stdout.trim() || `user ${id}`;
 }
