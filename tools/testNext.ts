@@ -10,7 +10,7 @@ const smoke = [
 	...["tree", "budgets", "qmp", "deadlyRead", "describing", "examples"],
 	...["writeValues", "writePrograms", "writePieces", "writeFailures"],
 	...["writeGuards", "unsafeWrites", "links", "readOnlyMount"],
-	...["secrets", "xattrs", "objectDocument"],
+	...["secrets", "xattrs", "objectDocument", "hideUnreadable"],
 	...["pythonOutput", "qomGet", "qomSet", "qomTree", "find", "events"],
 	...["toolRefusals", "toolOutput", "monitorOption", "unanswered"],
 	"hostileTools",

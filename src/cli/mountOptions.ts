@@ -31,6 +31,10 @@ const definitions = new Map<string, Definition>(
 		unsafe_reads: definition("read even what is known to end QEMU", () => ({
 			unsafeReads: true,
 		})),
+		hide_unreadable: definition(
+			"leave out of listings what cannot be read",
+			() => ({ hideUnreadable: true }),
+		),
 		allow_other: definition(
 			"allow other users, by permissions (needs user_allow_other in /etc/fuse.conf)",
 			() => ({ allowOther: true, defaultPermissions: true }),

@@ -15,6 +15,7 @@ export interface MachineFlags {
 }
 
 const timeoutSecDefault = 10;
+const connectTimeoutSec = 3;
 
 /**
  * Connects, acts, and leaves the monitor to the next client.
@@ -30,6 +31,7 @@ export async function withMachine(
 	const { timeout = timeoutSecDefault } = flags;
 	await using machine = await connect(monitorOf(flags), {
 		timeoutMs: timeout * 1000,
+		connectTimeoutMs: Math.min(timeout, connectTimeoutSec) * 1000,
 		...options,
 	});
 	try {

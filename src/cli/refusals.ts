@@ -1,8 +1,8 @@
 /** Several names on one command line: one that is refused does not keep the others from their turn. */
-import { NoMatchError, QomError } from "../errors.ts";
+import { NoMatchError, QomError, ValueError } from "../errors.ts";
 
 /** Why a name was refused. */
-export type Refused = QomError | NoMatchError;
+export type Refused = QomError | NoMatchError | ValueError;
 
 /** Acts for each, one after the other, and gives back what was refused. */
 export async function refusalsOf<Item>(
@@ -14,11 +14,16 @@ export async function refusalsOf<Item>(
 		try {
 			await act(item);
 		} catch (error) {
-			if (!(error instanceof QomError || error instanceof NoMatchError))
-				throw error;
+			if (!isRefused(error)) throw error;
 			refused.push(error);
 		}
 	return refused;
+}
+
+function isRefused(error: unknown): error is Refused {
+	return [QomError, NoMatchError, ValueError].some(
+		(kind) => error instanceof kind,
+	);
 }
 
 /** @throws Refused the only one; AggregateError all of them */

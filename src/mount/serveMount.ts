@@ -174,12 +174,13 @@ function machineSubject(
 function machineRoot(
 	machine: Machine,
 	mountpoint: string,
-	{ readOnly, unsafeWrites }: MountSettings,
+	{ readOnly, unsafeWrites, hideUnreadable }: MountSettings,
 	{ name, mostWaiting }: BackendChoice,
 ): Directory {
 	const volume = new Volume({
 		readOnly,
 		unsafeWrites,
+		hideUnreadable,
 		mountpoint,
 		mostWaiting,
 		sinceMs: () => machine.sinceMs,

@@ -18,6 +18,8 @@ export interface MountSettings extends FreshnessSettings {
 	readonly readOnly: boolean;
 	/** Lifts the guard on what can crash the machine or cut the session. */
 	readonly unsafeWrites: boolean;
+	/** Leaves out of listings what cannot be read. */
+	readonly hideUnreadable: boolean;
 	/** Reads even what is known to end QEMU. */
 	readonly unsafeReads: boolean;
 	readonly uid: number;
@@ -43,6 +45,7 @@ export function defaultMountSettings(): MountSettings {
 		readOnly: false,
 		unsafeWrites: false,
 		unsafeReads: false,
+		hideUnreadable: false,
 		uid: process.getuid?.() ?? 0,
 		gid: process.getgid?.() ?? 0,
 		umask: 0,

@@ -11,13 +11,16 @@ export class Learnt {
 	readonly #kinds = new Map<QomPath, ValueKind>();
 	/** When properties were written through the mount, by path. */
 	readonly #writtenMs = new Map<QomPath, number>();
-	/** property -> the object types in which QEMU has refused to write it. */
-	readonly #readOnly = new Map<string, Set<string>>();
+	/** What QEMU has refused to write. */
+	readonly #readOnly = new TypedProperties();
+	/** What it has refused to read, whatever the value. */
+	readonly #unreadable = new TypedProperties();
 
 	/** The machine is gone, and what is true of another has to be learnt anew. */
 	clear(): void {
 		this.#kinds.clear();
 		this.#readOnly.clear();
+		this.#unreadable.clear();
 		this.#writtenMs.clear();
 	}
 
@@ -41,17 +44,42 @@ export class Learnt {
 	}
 
 	rememberReadOnly(objectType: string, property: string): void {
-		const types = this.#readOnly.get(property);
-		if (types) types.add(objectType);
-		else this.#readOnly.set(property, new Set([objectType]));
+		this.#readOnly.add(objectType, property);
 	}
 
 	isReadOnly(objectType: string | undefined, property: string): boolean {
-		if (property === "type") return true;
+		return property === "type" || this.#readOnly.has(objectType, property);
+	}
+
+	rememberUnreadable(objectType: string, property: string): void {
+		this.#unreadable.add(objectType, property);
+	}
+
+	isUnreadable(objectType: string | undefined, property: string): boolean {
+		return this.#unreadable.has(objectType, property);
+	}
+}
+
+/** Properties by the type of their object. */
+class TypedProperties {
+	/** property -> types */
+	readonly #types = new Map<string, Set<string>>();
+
+	add(objectType: string, property: string): void {
+		const types = this.#types.get(property);
+		if (types) types.add(objectType);
+		else this.#types.set(property, new Set([objectType]));
+	}
+
+	has(objectType: string | undefined, property: string): boolean {
 		return (
 			objectType !== undefined &&
-			(this.#readOnly.get(property)?.has(objectType) ?? false)
+			(this.#types.get(property)?.has(objectType) ?? false)
 		);
+	}
+
+	clear(): void {
+		this.#types.clear();
 	}
 }
 

@@ -34,6 +34,20 @@ export class PropertyFile extends QomProperty implements File {
 		);
 	}
 
+	/**
+	 * Whether its value can be read now, as far as that is known. Where values come with listings,
+	 * one that did not come is asked for.
+	 */
+	async isReadable(): Promise<boolean> {
+		const { view } = this.tree;
+		const { path, type } = this.object;
+		const { name } = this.info;
+		if (this.volume.learnt.isUnreadable(type, name)) return false;
+		const known = view.known(path, name);
+		if (known !== undefined) return !(known instanceof QomError);
+		return !view.givesValues || this.peek().then(() => true, isLoss);
+	}
+
 	/** Opening for reading takes the value; opening for writing alone asks nothing. */
 	async open(access: Access): Promise<FileHandle> {
 		if (access.write) return new WritableHandle(this, access);
@@ -124,6 +138,11 @@ export class PropertyFile extends QomProperty implements File {
 			throw error;
 		}
 	}
+}
+
+/** Whether the value could not be asked for, which says nothing of it. */
+function isLoss(error: unknown): boolean {
+	return !(error instanceof QomError);
 }
 
 class WritableHandle implements FileHandle {

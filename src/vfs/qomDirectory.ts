@@ -73,9 +73,12 @@ export class QomDirectory implements Directory {
 	}
 
 	async entries(): Promise<readonly Entry[]> {
-		const entries = fileProperties(await this.#tree.view.sweep(this.path)).map(
+		const all = fileProperties(await this.#tree.view.sweep(this.path)).map(
 			(info) => ({ name: info.name, node: this.#node(info) }),
 		);
+		const entries = this.volume.options.hideUnreadable
+			? await readableOf(all)
+			: all;
 		// A sweep takes them in this order: it has done with the values before it goes deeper.
 		return [
 			...entries.filter(({ node }) => node.kind !== "directory"),
@@ -131,6 +134,17 @@ class QomRoot extends QomDirectory {
 	override hidden(name: string): Node | undefined {
 		return this.#hidden.get(name) ?? super.hidden(name);
 	}
+}
+
+async function readableOf<E extends Entry>(
+	entries: readonly E[],
+): Promise<readonly E[]> {
+	const readable = await Promise.all(
+		entries.map(
+			({ node }) => !(node instanceof PropertyFile) || node.isReadable(),
+		),
+	);
+	return entries.filter((_entry, index) => readable[index]);
 }
 
 /** A name that no file can have, or one that comes twice, must not hide its neighbours. */

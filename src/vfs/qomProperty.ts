@@ -28,18 +28,31 @@ export class QomProperty {
 
 	/** @throws QomError */
 	protected get(): Promise<Json> {
-		return this.tree.view.get(this.object.path, this.info.name);
+		return this.#learning(this.tree.view.get(this.object.path, this.info.name));
 	}
 
 	/** For its size, or where a link leads: it may be as old as a listing. @throws QomError */
 	protected peek(): Promise<Json> {
-		return this.tree.view.peek(this.object.path, this.info.name);
+		return this.#learning(
+			this.tree.view.peek(this.object.path, this.info.name),
+		);
 	}
 
 	/** Without asking QEMU; undefined where it is not at hand. */
 	protected knownValue(): Json | undefined {
 		const value = this.tree.view.known(this.object.path, this.info.name);
 		return value instanceof QomError ? undefined : value;
+	}
+
+	async #learning(value: Promise<Json>): Promise<Json> {
+		try {
+			return await value;
+		} catch (error) {
+			const { type } = this.object;
+			if (error instanceof QomError && type && isForEver(error))
+				this.volume.learnt.rememberUnreadable(type, this.info.name);
+			throw error;
+		}
 	}
 
 	/**
@@ -61,4 +74,9 @@ export class QomProperty {
 			objectType: this.object.type,
 		});
 	}
+}
+
+/** Whether every object of that type refuses to show it, now and later. */
+function isForEver({ refusal }: QomError): boolean {
+	return refusal === "not readable" || refusal === "guarded";
 }

@@ -10,6 +10,8 @@ export interface VolumeOptions {
 	readonly readOnly: boolean;
 	/** Lifts the guard on what can crash the machine or cut the session. */
 	readonly unsafeWrites: boolean;
+	/** Leaves out of listings what cannot be read. */
+	readonly hideUnreadable: boolean;
 	/** Absolute path of the volume's root, for symlink targets that begin with it. */
 	readonly mountpoint: string;
 	/** How many requests may wait for the machine at the same time; undefined for any number. */

@@ -20,6 +20,7 @@ describe("mount options", () => {
 			readOnly: false,
 			unsafeWrites: false,
 			unsafeReads: false,
+			hideUnreadable: false,
 			uid: process.getuid?.(),
 			gid: process.getgid?.(),
 			umask: 0,
@@ -37,6 +38,8 @@ describe("mount options", () => {
 		["allow_root", { allowRoot: true }],
 		["default_permissions", { defaultPermissions: true }],
 		["auto_unmount", {}],
+		["unsafe_reads", { unsafeReads: true }],
+		["hide_unreadable", { hideUnreadable: true }],
 		["no_reconnect", { reconnect: false }],
 		["no_reconnect,reconnect", { reconnect: true }],
 		["delay_connect", { delayConnect: true }],
@@ -104,7 +107,7 @@ describe("mount options", () => {
 			expect(meaning).toMatch(/^\S.*\S$/);
 			return /^([a-z_]+)(?:=[A-Z]+)?$/.exec(term)?.[1];
 		});
-		expect(names).toHaveLength(19);
+		expect(names).toHaveLength(20);
 		for (const name of names)
 			expect(() => parseMountOptions(`${name}=x`)).not.toThrow(
 				/unknown option/,

@@ -133,6 +133,28 @@ describe.skipIf(lacksQemu)("the tools", () => {
 			await machine.set("/objects/io0", "poll-shrink", before);
 		});
 
+		it("names each that a pattern has set, and each that was refused", async () => {
+			const before = await machine.get("/objects/io0", "poll-shrink");
+			expect(
+				await tools.run("qom-set", "/objects/io0.poll-{shrink,grow}", "4"),
+			).toMatchObject({ status: 1, stdout: "" });
+			expect(await tools.run("qom-set", "/objects/io0.*", "4")).toEqual({
+				status: 1,
+				stdout: expect.stringMatching(/^\/objects\/io0\.poll-shrink = 4$/m),
+				stderr: expect.stringMatching(/^qom-set: .*\btype\b.*$/m),
+			});
+			expect(await machine.get("/objects/io0", "poll-shrink")).toBe(4);
+			await machine.set("/objects/io0", "poll-shrink", before);
+		});
+
+		it("--dry-run shows what would be set, and sets nothing", async () => {
+			const before = await machine.get("/objects/io0", "poll-grow");
+			expect(
+				await tools.output("qom-set", "--dry-run", "/objects/io0.poll-g*", "7"),
+			).toBe("/objects/io0.poll-grow = 7\n");
+			expect(await machine.get("/objects/io0", "poll-grow")).toBe(before);
+		});
+
 		it("of a pattern that nothing fits says so", async () => {
 			expectRefusal(
 				await tools.run("qom-set", "*nosuch*.type", "1"),

@@ -11,6 +11,7 @@ export function volumeFor(options: Partial<VolumeOptions> = {}): Volume {
 	return new Volume({
 		readOnly: false,
 		unsafeWrites: false,
+		hideUnreadable: false,
 		mountpoint: "/mnt",
 		mostWaiting: 48,
 		sinceMs: () => 0,

@@ -26,6 +26,7 @@ export function memoryRoot(tree: MemoryNode): Directory {
 	const volume = new Volume({
 		readOnly: false,
 		unsafeWrites: false,
+		hideUnreadable: false,
 		mountpoint: "/",
 		mostWaiting: undefined,
 		sinceMs: () => 0,

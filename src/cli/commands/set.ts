@@ -2,11 +2,11 @@
 import {
 	NoMatchError,
 	QomError,
-	QomfsError,
 	UsageError,
 	ValueError,
 } from "../../errors.ts";
-import { incomplete, kindOfValue } from "../../qom/codec.ts";
+import type { Json } from "../../json.ts";
+import { formatValue, incomplete, kindOfValue } from "../../qom/codec.ts";
 import { propertyValue } from "../../qom/contents.ts";
 import { isPattern } from "../../qom/pattern.ts";
 import {
@@ -23,8 +23,11 @@ import { completeProperty, completePropertyName } from "../completers.ts";
 import { type MachineFlags, withMachine } from "../openMachine.ts";
 import { machineOptions, patternHelp } from "../options.ts";
 import { print } from "../output.ts";
+import { refusalsOf, throwRefusals } from "../refusals.ts";
+import { onOneLine } from "../text.ts";
 
 interface SetFlags extends MachineFlags {
+	readonly dryRun?: true;
 	readonly unsafeWrites?: true;
 }
 
@@ -52,17 +55,31 @@ export const command: CommandDefinition<SetFlags> = {
 			flags: "--unsafe-writes",
 			help: "also set what can crash the machine",
 		},
+		{
+			flags: "--dry-run",
+			help: "set nothing, but show what would be set",
+		},
 	],
 	prepare: refuseAssignment,
 	async run(words, flags) {
 		const [readings, text] = readWords(words);
 		await withMachine(flags, async ({ source }) => {
-			for (const property of await firstKnown(readings, (reading) =>
+			const properties = await firstKnown(readings, (reading) =>
 				select(source, reading),
-			)) {
-				await setProperty(source, property, text, flags);
-				print("{}"); // the reply of QEMU, which its original tool prints
-			}
+			);
+			const namesEach = properties.length > 1 || flags.dryRun === true;
+			throwRefusals(
+				await refusalsOf(properties, async (property) => {
+					const set = flags.dryRun
+						? text
+						: formatValue(await setProperty(source, property, text, flags));
+					const { object, info } = property;
+					// For one the reply of QEMU, which its original tool prints.
+					print(
+						namesEach ? `${object}.${info.name} = ${onOneLine(set)}` : "{}",
+					);
+				}),
+			);
 		});
 	},
 };
@@ -117,7 +134,7 @@ async function setProperty(
 	{ object, info, contents }: SelectedProperty,
 	text: string,
 	{ unsafeWrites }: SetFlags,
-): Promise<void> {
+): Promise<Json> {
 	// Where it did not come along, it is asked for only if the guard has to know.
 	const objectType = contents.values.get("type");
 	const current = await propertyValue(source, object, info.name, contents);
@@ -132,10 +149,9 @@ async function setProperty(
 			objectType: typeof objectType === "string" ? objectType : undefined,
 		});
 		if (set === incomplete) throw new ValueError("the JSON is not complete");
+		return set;
 	} catch (error) {
 		if (!(error instanceof ValueError)) throw error;
-		throw new QomfsError(`${object}.${info.name}: ${error.message}`, {
-			cause: error,
-		});
+		throw new ValueError(`${object}.${info.name}: ${error.message}`);
 	}
 }
