@@ -10,16 +10,28 @@ export interface SplitterLimits {
 	readonly messageBytes: number;
 	/** Deepest nesting accepted. QEMU's own parser stops at 1024. */
 	readonly depth: number;
+	/** Longest run of digits accepted outside of strings: to read one takes the square of its length. */
+	readonly digits: number;
+	/** Most elements of arrays accepted in one message, for each costs memory of its own. */
+	readonly elements: number;
+	/** Most members of objects, likewise. */
+	readonly members: number;
 }
 
 /** Far above anything seen (a `query-qmp-schema` is 250 kB, a whole large tree 4 MB). */
-export const defaultLimits: SplitterLimits = {
+const defaultLimits: SplitterLimits = {
 	messageBytes: 64 * 1024 * 1024,
 	depth: 1024,
+	digits: 400,
+	elements: 2_000_000,
+	members: 4_000_000,
 };
 
 const quote = 0x22;
 const backslash = 0x5c;
+const comma = 0x2c;
+const zero = 0x30;
+const nine = 0x39;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 const openBracket = 0x5b;
@@ -28,20 +40,26 @@ const closeBracket = 0x5d;
 export class MessageSplitter {
 	readonly #limits: SplitterLimits;
 	readonly #decoder = new TextDecoder("utf-8", { fatal: true });
-	/** Earlier chunks of the message that is not complete yet. */
-	#parts: Uint8Array[] = [];
-	#partBytes = 0;
+	/** The beginning of the message that is not complete yet, and room for more. */
+	#kept = Buffer.alloc(0);
+	#keptBytes = 0;
 	#depth = 0;
+	/** Whether the bracket that opened each depth was that of an array. */
+	readonly #isArray: boolean[] = [];
+	#digits = 0;
+	#elements = 0;
+	#members = 0;
 	#inString = false;
 	#escaped = false;
 
-	constructor(limits: SplitterLimits = defaultLimits) {
-		this.#limits = limits;
+	/** @param limits those that are not the default ones */
+	constructor(limits: Partial<SplitterLimits> = {}) {
+		this.#limits = { ...defaultLimits, ...limits };
 	}
 
 	/** Bytes of a message that has begun and not ended. */
 	get pendingBytes(): number {
-		return this.#partBytes;
+		return this.#keptBytes;
 	}
 
 	/**
@@ -63,13 +81,23 @@ export class MessageSplitter {
 					this.#depth = 1;
 					start = index;
 				} else if (!isSpace(byte)) throw notQmp(chunk.subarray(index));
+			} else if (byte !== undefined && byte >= zero && byte <= nine) {
+				if (++this.#digits > this.#limits.digits)
+					throw new ProtocolError(
+						`number of more than ${this.#limits.digits} digits; is it a QMP monitor?`,
+					);
+			} else if (byte === comma) {
+				this.#digits = 0;
+				this.#countItem();
 			} else if (byte === quote) {
 				this.#inString = true;
+				this.#digits = 0;
 			} else if (byte === openBrace || byte === openBracket) {
 				if (++this.#depth > this.#limits.depth)
 					throw new ProtocolError(
 						`message nested more than ${this.#limits.depth} levels deep; is it a QMP monitor?`,
 					);
+				this.#isArray[this.#depth] = byte === openBracket;
 			} else if (byte === closeBrace || byte === closeBracket) {
 				if (--this.#depth === 0)
 					messages.push(this.#complete(chunk.subarray(start, index + 1)));
@@ -79,18 +107,40 @@ export class MessageSplitter {
 		return messages;
 	}
 
+	/** A comma separates elements, or members. */
+	#countItem(): void {
+		const { elements, members } = this.#limits;
+		if (this.#isArray[this.#depth]) this.#elements++;
+		else this.#members++;
+		if (this.#elements > elements || this.#members > members)
+			throw new ProtocolError(
+				`message of more than ${elements} elements or ${members} members; is it a QMP monitor?`,
+			);
+	}
+
 	#keep(part: Uint8Array): void {
-		this.#parts.push(part);
-		this.#partBytes += part.length;
-		this.#checkLength(this.#partBytes);
+		const needed = this.#keptBytes + part.length;
+		this.#checkLength(needed);
+		if (needed > this.#kept.length) {
+			const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#keptBytes));
+			this.#kept.copy(larger, 0, 0, this.#keptBytes);
+			this.#kept = larger;
+		}
+		this.#kept.set(part, this.#keptBytes);
+		this.#keptBytes = needed;
 	}
 
 	#complete(last: Uint8Array): string {
-		this.#checkLength(this.#partBytes + last.length);
-		const bytes =
-			this.#parts.length === 0 ? last : Buffer.concat([...this.#parts, last]);
-		this.#parts = [];
-		this.#partBytes = 0;
+		this.#checkLength(this.#keptBytes + last.length);
+		let bytes = last;
+		if (this.#keptBytes > 0) {
+			this.#keep(last);
+			bytes = this.#kept.subarray(0, this.#keptBytes);
+			this.#keptBytes = 0;
+			this.#kept = Buffer.alloc(0);
+		}
+		this.#elements = 0;
+		this.#members = 0;
 		try {
 			return this.#decoder.decode(bytes);
 		} catch (cause) {

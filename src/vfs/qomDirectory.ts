@@ -3,8 +3,15 @@
  * properties files. Only a child is a directory: QEMU resolves paths through links as well, so
  * asking "is there something at this path" would go round in circles for ever.
  */
+import { beginningOf, FileError } from "../errors.ts";
 import { formatValue } from "../qom/codec.ts";
-import { isFileName, joinPath, type QomPath, rootPath } from "../qom/path.ts";
+import {
+	isFileName,
+	joinPath,
+	maxNameBytes,
+	type QomPath,
+	rootPath,
+} from "../qom/path.ts";
 import type { PropertyInfo, QomView } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import { NewLinks } from "./newLinks.ts";
@@ -73,9 +80,10 @@ export class QomDirectory implements Directory {
 	}
 
 	async entries(): Promise<readonly Entry[]> {
-		const all = fileProperties(await this.#tree.view.sweep(this.path)).map(
-			(info) => ({ name: info.name, node: this.#node(info) }),
-		);
+		const all = (await this.#fileProperties()).map((info) => ({
+			name: info.name,
+			node: this.#node(info),
+		}));
 		const entries = this.volume.options.hideUnreadable
 			? await readableOf(all)
 			: all;
@@ -104,6 +112,28 @@ export class QomDirectory implements Directory {
 			],
 			["path", async () => this.path],
 		]);
+	}
+
+	/** A name that no file can have, or one that comes twice, must not hide its neighbours. */
+	async #fileProperties(): Promise<readonly PropertyInfo[]> {
+		const byName = new Map<string, PropertyInfo>();
+		for (const property of await this.#tree.view.sweep(this.path))
+			if (!isFileName(property.name)) this.#tellOf(property.name);
+			else if (!byName.has(property.name)) byName.set(property.name, property);
+		return [...byName.values()];
+	}
+
+	/** What no file can be called is left out; the log says so, once. */
+	#tellOf(name: string): void {
+		const { errors } = this.volume;
+		const path = joinPath(this.path, beginningOf(name, maxNameBytes));
+		if (errors.last(path)) return;
+		const isLong = Buffer.byteLength(name) > maxNameBytes;
+		const error = new FileError(
+			isLong ? "ENAMETOOLONG" : "EINVAL",
+			"no file can have this name; it is left out",
+		);
+		errors.record("readdir", path, error, false);
 	}
 
 	#node(info: PropertyInfo): Directory | PropertyFile | QomLink {
@@ -145,15 +175,4 @@ async function readableOf<E extends Entry>(
 		),
 	);
 	return entries.filter((_entry, index) => readable[index]);
-}
-
-/** A name that no file can have, or one that comes twice, must not hide its neighbours. */
-function fileProperties(
-	properties: readonly PropertyInfo[],
-): readonly PropertyInfo[] {
-	const byName = new Map<string, PropertyInfo>();
-	for (const property of properties)
-		if (isFileName(property.name) && !byName.has(property.name))
-			byName.set(property.name, property);
-	return [...byName.values()];
 }

@@ -458,6 +458,20 @@ describe.skipIf(lacksMount)("a peer whose names are no file names", () => {
 			expect(await readFile(at(`dir/${name}`), "utf8")).toBe("odd\n");
 		expect(await readFile(at(`dir/${goodName}`), "utf8")).toBe("fine\n");
 		expect(await readFile(at("dir/twice"), "utf8")).toBe("first\n");
+		await readdir(at("dir"));
+		const log = await readFile(at(".qomfs/errors"), "utf8");
+		const told = log
+			.trimEnd()
+			.split("\n")
+			.map((line) => JSON.parse(line));
+		expect(told).toHaveLength(bad.length - 1); // all but .qomfs, each once
+		expect(told).toContainEqual(
+			expect.objectContaining({
+				errno: "ENAMETOOLONG",
+				path: `/dir/${"n".repeat(255)}...`,
+				desc: "no file can have this name; it is left out",
+			}),
+		);
 	});
 
 	it("lets ls -lR end without an error", async () => {

@@ -66,7 +66,7 @@ describe.skipIf(lacksMount)("a machine that hangs", () => {
 			timeoutMs,
 		);
 		await bench.untilWaiting(200);
-		expect((await bench.status()).connection).toBe("connected");
+		expect((await bench.status()).connection).toMatch(/^(connected|hung)$/);
 		bench.wake();
 		const attempts = await crowd;
 		expect(attempts).toHaveLength(200);

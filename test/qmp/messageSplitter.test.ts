@@ -1,10 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ProtocolError } from "../../src/errors.ts";
-import {
-	defaultLimits,
-	MessageSplitter,
-} from "../../src/qmp/messageSplitter.ts";
+import { MessageSplitter } from "../../src/qmp/messageSplitter.ts";
 
 const trickyString = fc.string({
 	unit: fc.constantFrom(
@@ -125,12 +122,57 @@ describe("limits of a message", () => {
 
 	it("is accepted down to the deepest nesting, brackets in strings aside", () => {
 		const push = (text: string) =>
-			new MessageSplitter({ ...defaultLimits, depth: 3 }).push(
-				Buffer.from(text),
-			);
+			new MessageSplitter({ depth: 3 }).push(Buffer.from(text));
 		for (const text of ['{"a":[{}]}', '{"a":[[],[]]}', '{"[[[{{{":"{{{["}'])
 			expect(push(text)).toStrictEqual([text]);
 		expect(() => push('{"a":[{"b":[')).toThrow(/more than 3 levels/);
+	});
+
+	it("is accepted with numbers of so many digits, those in strings aside", () => {
+		const numbers = (digits: number) => {
+			const number = "9".repeat(digits);
+			return Buffer.from(
+				`{"${number}9":[${number},-${number}.5e1,"${number}9"]}`,
+			);
+		};
+		for (const cut of [(bytes: Buffer) => [bytes], singly]) {
+			const accepted = numbers(398);
+			expect(pushAll(new MessageSplitter(), cut(accepted))).toStrictEqual([
+				accepted.toString(),
+			]);
+			expect(
+				protocolError(() => pushAll(new MessageSplitter(), cut(numbers(401))))
+					.message,
+			).toMatch(/more than 400 digits/);
+		}
+	});
+
+	it("is accepted with so many elements and members, each message for itself", () => {
+		const splitter = new MessageSplitter({ elements: 3, members: 2 });
+		const accepted = '{"a":[{},{},[1,{}]],"b":",,,,","c":{}}';
+		for (let count = 0; count < 3; count++)
+			expect(splitter.push(Buffer.from(accepted))).toStrictEqual([accepted]);
+		for (const text of ['{"a":[1,[2,3],4,5', '{"a":{"b":1,"c":2},"d":3,"e":4'])
+			expect(
+				protocolError(() =>
+					new MessageSplitter({ elements: 3, members: 2 }).push(
+						Buffer.from(text),
+					),
+				).message,
+			).toMatch(/more than 3 elements or 2 members/);
+	});
+
+	it("takes memory for its bytes, not for the pieces in which they come", () => {
+		const splitter = new MessageSplitter();
+		const text = `{"a":"${"x".repeat(300_000)}"}`;
+		const byte = Buffer.alloc(1);
+		splitter.push(Buffer.from(text.slice(0, 6)));
+		// One and the same buffer, as the splitter may not keep what it is given.
+		for (let index = 6; index < text.length - 1; index++) {
+			byte[0] = text.charCodeAt(index);
+			expect(splitter.push(byte)).toStrictEqual([]);
+		}
+		expect(splitter.push(Buffer.from("}"))).toStrictEqual([text]);
 	});
 
 	it("lets all pass that QEMU itself would read", () => {
