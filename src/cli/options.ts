@@ -29,6 +29,29 @@ export const machineOptions: readonly CommandOption[] = [
 	timeoutOption,
 ];
 
+/**
+ * The options of the machine, each with its value, wherever they stand, and the other words.
+ *
+ * @param takesNext whether the word behind another belongs to it
+ */
+export function withoutMachineOptions(
+	words: readonly string[],
+	takesNext: (word: string) => boolean = () => false,
+): { readonly options: readonly string[]; readonly others: readonly string[] } {
+	const options: string[] = [];
+	const others: string[] = [];
+	const rest = words[Symbol.iterator]();
+	for (const word of rest) {
+		const isOption = /^(-s|--socket|--timeout)(=|$)/.test(word);
+		const list = isOption ? options : others;
+		list.push(word);
+		const isFollowed = isOption ? !word.includes("=") : takesNext(word);
+		const next = isFollowed ? rest.next().value : undefined;
+		if (next !== undefined) list.push(next);
+	}
+	return { options, others };
+}
+
 /** JSON in place of text. */
 export const jsonOption: CommandOption = { flags: "--json", help: "as JSON" };
 

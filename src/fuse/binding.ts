@@ -149,23 +149,15 @@ function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
 		if (!file) throw new Error(`handle ${handle} is not open`);
 		return file;
 	};
-	/** For operations on one path, whose callback comes last. */
+	/** For operations on a path, be it there or not, whose callback comes last. */
 	const refuse =
 		(operation: string) =>
 		(path: string | null, ...rest: unknown[]) => {
 			const callback = rest.at(-1) as Callback<void>;
-			answer(operation, path, callback, async () =>
-				fs.refuse(await paths.node(path)),
-			);
-		};
-	/** For those that would make something of a new name. */
-	const refuseNew =
-		(operation: string) =>
-		(path: string | null, ...rest: unknown[]) => {
-			const callback = rest.at(-1) as Callback<void>;
-			answer(operation, path, callback, async () =>
-				fs.refuse((await paths.entry(path))[0]),
-			);
+			answer(operation, path, callback, async () => {
+				const [directory] = await paths.entry(path);
+				return fs.refuse(directory);
+			});
 		};
 	return {
 		getattr: (path, callback) =>
@@ -282,15 +274,15 @@ function operations(fs: FileSystem, options: MountOptions): Fuse.OPERATIONS {
 				const { blockBytes, maxNameBytes } = fs.statfs();
 				return { bsize: blockBytes, frsize: blockBytes, namemax: maxNameBytes };
 			}),
-		create: refuseNew("create"),
-		mknod: refuseNew("mknod"),
-		mkdir: refuseNew("mkdir"),
+		create: refuse("create"),
+		mknod: refuse("mknod"),
+		mkdir: refuse("mkdir"),
 		rmdir: refuse("rmdir"),
 		chmod: refuse("chmod"),
 		chown: refuse("chown"),
 		setxattr: refuse("setxattr"),
 		removexattr: refuse("removexattr"),
-		link: (_existing, path, callback) => refuseNew("link")(path, callback),
+		link: (_existing, path, callback) => refuse("link")(path, callback),
 	};
 }
 

@@ -3,41 +3,30 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-	lacksMount,
-	type Mounted,
-	mountQomfs,
-	startTestMachine,
-	type TestMachine,
-} from "../support/mounted.ts";
-import { RawQmp, type RawReply, walk } from "../support/rawQmp.ts";
+import { lacksMount } from "../support/mounted.ts";
+import { type RawReply, walk } from "../support/rawQmp.ts";
+import { WrittenMount } from "../support/writtenMount.ts";
 
 describe.skipIf(lacksMount)("a mount with -o hide_unreadable", () => {
-	let vm: TestMachine;
-	let qmp: RawQmp;
-	let mounted: Mounted;
+	let written: WrittenMount;
 	let elsewhere: string;
 
 	beforeAll(async () => {
-		vm = await startTestMachine();
-		qmp = await RawQmp.connect(vm.secondSocket);
-		mounted = await mountQomfs(vm.socket, "hide_unreadable,cache_timeout=10");
+		written = await WrittenMount.start("hide_unreadable,cache_timeout=600");
 		elsewhere = await mkdtemp(join(tmpdir(), "qomfs-copy-"));
 	});
 
 	afterAll(async () => {
-		await mounted?.unmount();
-		qmp?.close();
-		await vm?.stop();
+		await written?.stop();
 		await rm(elsewhere, { recursive: true, force: true });
 	});
 
 	it("shows all but what QEMU refuses to read, once that is known", async () => {
 		const readable: string[] = [];
 		let refused = 0;
-		for (const { object, name, type } of await walk(qmp)) {
+		for (const { object, name, type } of await walk(written.qmp)) {
 			if (/^(child|link)</.test(type)) continue;
-			const reply: RawReply = await qmp.ask("qom-get", {
+			const reply: RawReply = await written.qmp.ask("qom-get", {
 				...{ path: object, property: name },
 			});
 			if (reply.error) refused++;
@@ -45,8 +34,8 @@ describe.skipIf(lacksMount)("a mount with -o hide_unreadable", () => {
 		}
 		expect(refused).toBeGreaterThan(0);
 		// Where values do not come with listings, it is learnt by reading.
-		await mounted.sh('grep -r . "$M" > /dev/null 2>&1; true');
-		const { stdout } = await mounted.sh('cd "$M"; find . -type f');
+		await written.sh('grep -r . "$M" > /dev/null 2>&1; true');
+		const { stdout } = await written.sh('cd "$M"; find . -type f');
 		const shown = stdout
 			.trimEnd()
 			.split("\n")
@@ -56,7 +45,7 @@ describe.skipIf(lacksMount)("a mount with -o hide_unreadable", () => {
 
 	it("is copied without an error", async () => {
 		expect(
-			await mounted.sh(`cp -r "$M"/machine/unattached ${elsewhere}`),
+			await written.sh(`cp -r "$M"/machine/unattached ${elsewhere}`),
 		).toMatchObject({ status: 0, stderr: "" });
 	});
 });

@@ -15,7 +15,7 @@ import { absolutePath, startPaths } from "../absolutePath.ts";
 import type { CommandDefinition, Completer, HelpEntry } from "../command.ts";
 import { completeObject, completeType } from "../completers.ts";
 import { type MachineFlags, withMachine } from "../openMachine.ts";
-import { machineOptions } from "../options.ts";
+import { machineOptions, withoutMachineOptions } from "../options.ts";
 import { print } from "../output.ts";
 import { typeTest } from "../typeTest.ts";
 
@@ -118,19 +118,10 @@ export const command: CommandDefinition<MachineFlags> = {
 
 /** The options of the machine may stand between the tests; commander takes them only before. */
 function withOptionsFirst(words: readonly string[]): readonly string[] {
-	const options: string[] = [];
-	const others: string[] = [];
-	const rest = words[Symbol.iterator]();
-	for (const word of rest) {
-		const isOption = /^(-s|--socket|--timeout)(=|$)/.test(word);
-		const list = isOption ? options : others;
-		list.push(word);
-		const takesWord = isOption
-			? !word.includes("=")
-			: tests.get(word)?.takesWord;
-		const next = takesWord ? rest.next() : undefined;
-		if (next?.value !== undefined) list.push(next.value);
-	}
+	const { options, others } = withoutMachineOptions(
+		words,
+		(word) => tests.get(word)?.takesWord ?? false,
+	);
 	return [...options, ...others];
 }
 

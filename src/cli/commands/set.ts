@@ -21,7 +21,11 @@ import { write } from "../../qom/write.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
 import { completeProperty, completePropertyName } from "../completers.ts";
 import { type MachineFlags, withMachine } from "../openMachine.ts";
-import { machineOptions, patternHelp } from "../options.ts";
+import {
+	machineOptions,
+	patternHelp,
+	withoutMachineOptions,
+} from "../options.ts";
 import { print } from "../output.ts";
 import { refusalsOf, throwRefusals } from "../refusals.ts";
 import { onOneLine } from "../text.ts";
@@ -86,10 +90,8 @@ export const command: CommandDefinition<SetFlags> = {
 
 /** @throws UsageError for `qom-set net0.bootindex=5` */
 function refuseAssignment(words: readonly string[]): readonly string[] {
-	const [only = "", ...others] = words.filter(
-		(word, index) =>
-			!word.startsWith("-") &&
-			!/^(-s|--socket|--timeout)$/.test(words[index - 1] ?? ""),
+	const [only = "", ...others] = withoutMachineOptions(words).others.filter(
+		(word) => !word.startsWith("-"),
 	);
 	const [, property, value] = /^([^=]+)=(.*)$/s.exec(only) ?? [];
 	if (property !== undefined && others.length === 0)

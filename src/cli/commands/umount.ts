@@ -4,7 +4,12 @@ import { relative, resolve } from "node:path";
 import { promisify } from "node:util";
 import { MountError } from "../../errors.ts";
 import { canonicalMountpoint, unmountIdle } from "../../fuse/mountpoint.ts";
-import { findMount, mountType, readMounts } from "../../fuse/mountTable.ts";
+import {
+	findMount,
+	type Mount,
+	mountType,
+	readMounts,
+} from "../../fuse/mountTable.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
 
 /** Absolute or relative, as the user has begun. */
@@ -38,17 +43,24 @@ async function unmount(path: string): Promise<void> {
 	try {
 		await unmountIdle(mountpoint);
 	} catch (cause) {
-		const { stderr = "" } = cause as { stderr?: string };
-		const said = stderr.trim() || (cause as Error).message;
-		const isForeign =
-			mount.userId !== process.getuid?.() && process.getuid?.() !== 0;
-		const explanation = isForeign
-			? `it belongs to ${await userName(mount.userId)}, who may unmount it, and root`
-			: /busy/i.test(stderr)
-				? `in use; leave it ('fuser -vm ${path}' shows who is there), or detach it with 'fusermount3 -uz ${path}'`
-				: said;
-		throw new MountError(`${path}: ${explanation}`, { cause });
+		throw new MountError(`${path}: ${await explain(path, mount, cause)}`, {
+			cause,
+		});
 	}
+}
+
+async function explain(
+	path: string,
+	{ userId }: Mount,
+	cause: unknown,
+): Promise<string> {
+	const user = process.getuid?.();
+	if (userId !== user && user !== 0)
+		return `it belongs to ${await userName(userId)}, who may unmount it, and root`;
+	const { stderr = "", message } = cause as Error & { stderr?: string };
+	if (/busy/i.test(stderr))
+		return `in use; leave it ('fuser -vm ${path}' shows who is there), or detach it with 'fusermount3 -uz ${path}'`;
+	return stderr.trim() || message;
 }
 
 async function userName(id: number | undefined): Promise<string> {

@@ -189,11 +189,6 @@ export const forgetIn = { bytes: 8, nlookup: 0 } as const;
 export const batchForgetIn = { bytes: 8, count: 0 } as const;
 export const forgetOne = { bytes: 16, nodeid: 0, nlookup: 8 } as const;
 export const interruptIn = { bytes: 8, unique: 0 } as const;
-/** The new name follows each of these four. */
-export const mknodIn = { bytes: 16 } as const;
-export const mkdirIn = { bytes: 8 } as const;
-export const createIn = { bytes: 16 } as const;
-export const linkIn = { bytes: 8 } as const;
 /** The old and the new name follow. */
 export const renameIn = { bytes: 8, newdir: 0 } as const;
 export const rename2In = { bytes: 16, newdir: 0, flags: 8 } as const;
