@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatJson, isObject, type Json, parseJson } from "../src/json.ts";
+import {
+	formatJson,
+	isObject,
+	type Json,
+	parseExact,
+	parseJson,
+} from "../src/json.ts";
 
 const anyInteger = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n });
 
@@ -112,6 +118,47 @@ describe("lossless JSON", () => {
 			expect(() => parseJson(text)).toThrow(SyntaxError);
 		},
 	);
+
+	it("takes and refuses the same texts as JSON.parse, and reads the same", () => {
+		const anyText = fc
+			.tuple(
+				fc.json(),
+				fc.nat(),
+				fc.constantFrom(...'{}[]",:\\ue+-.01 \n\u0001tx'),
+			)
+			.map(([text, position, sign]) => {
+				const at = position % (text.length + 1);
+				return [text, text.slice(0, at) + sign + text.slice(at + 1)];
+			});
+		const outcome = (parse: (text: string) => unknown, text: string) => {
+			try {
+				return JSON.stringify(parse(text), (_key, value) => {
+					if (typeof value === "bigint") return Number(value);
+					if (value === Infinity || value === -Infinity)
+						throw new SyntaxError("out of range");
+					return value;
+				});
+			} catch (error) {
+				return (error as Error).name;
+			}
+		};
+		fc.assert(
+			fc.property(anyText, (texts) => {
+				for (const text of texts)
+					expect(outcome(parseExact, text), text).toBe(
+						outcome(JSON.parse, text),
+					);
+			}),
+			{ numRuns: 2000 },
+		);
+	});
+
+	it.each(["[", '{"a":'])("refuses more than 1024 levels of %s", (open) => {
+		const text = (levels: number) =>
+			`${open.repeat(levels)}18446744073709551615${(open === "[" ? "]" : "}").repeat(levels)}`;
+		expect(formatJson(parseJson(text(1024)))).toBe(text(1024));
+		expect(() => parseJson(text(1025))).toThrow(/more than 1024 levels/);
+	});
 
 	it("writes compactly", () => {
 		expect(formatJson({ a: [1, "x", null, true], b: {} })).toBe(

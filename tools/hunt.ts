@@ -313,4 +313,6 @@ for (const emulator of emulators) {
 }
 console.log("\n| emulator | machine | read | QEMU said |\n|---|---|---|---|");
 for (const { emulator, machine, read, said } of kills)
-	console.log(`| ${emulator} | ${machine} | ${read} | ${said} |`);
+	console.log(
+		`| ${emulator} | ${machine} | ${read} | ${said.replace(/\s+/g, " ")} |`,
+	);

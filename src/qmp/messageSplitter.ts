@@ -12,19 +12,24 @@ export interface SplitterLimits {
 	readonly depth: number;
 	/** Longest run of digits accepted outside of strings: to read one takes the square of its length. */
 	readonly digits: number;
-	/** Most elements of arrays accepted in one message, for each costs memory of its own. */
-	readonly elements: number;
-	/** Most members of objects, likewise. */
-	readonly members: number;
+	/**
+	 * Most values accepted in one message, for each takes memory and time of its own: an array or
+	 * an object counts as {@link containerWeight} more, a long number as {@link longNumberWeight}.
+	 */
+	readonly values: number;
 }
 
-/** Far above anything seen (a `query-qmp-schema` is 250 kB, a whole large tree 4 MB). */
+const containerWeight = 4;
+const longNumberWeight = 10;
+/** A number of so many digits may be one that only a bigint holds. */
+const longDigits = 16;
+
+/** Far above anything seen: a whole tree of 2,500 objects has 4 MB and 500,000 values so counted. */
 const defaultLimits: SplitterLimits = {
 	messageBytes: 64 * 1024 * 1024,
 	depth: 1024,
 	digits: 400,
-	elements: 2_000_000,
-	members: 4_000_000,
+	values: 2_000_000,
 };
 
 const quote = 0x22;
@@ -44,11 +49,8 @@ export class MessageSplitter {
 	#kept = Buffer.alloc(0);
 	#keptBytes = 0;
 	#depth = 0;
-	/** Whether the bracket that opened each depth was that of an array. */
-	readonly #isArray: boolean[] = [];
 	#digits = 0;
-	#elements = 0;
-	#members = 0;
+	#values = 0;
 	#inString = false;
 	#escaped = false;
 
@@ -82,13 +84,15 @@ export class MessageSplitter {
 					start = index;
 				} else if (!isSpace(byte)) throw notQmp(chunk.subarray(index));
 			} else if (byte !== undefined && byte >= zero && byte <= nine) {
-				if (++this.#digits > this.#limits.digits)
+				this.#digits++;
+				if (this.#digits === longDigits) this.#count(longNumberWeight);
+				if (this.#digits > this.#limits.digits)
 					throw new ProtocolError(
 						`number of more than ${this.#limits.digits} digits; is it a QMP monitor?`,
 					);
 			} else if (byte === comma) {
 				this.#digits = 0;
-				this.#countItem();
+				this.#count(1);
 			} else if (byte === quote) {
 				this.#inString = true;
 				this.#digits = 0;
@@ -97,7 +101,7 @@ export class MessageSplitter {
 					throw new ProtocolError(
 						`message nested more than ${this.#limits.depth} levels deep; is it a QMP monitor?`,
 					);
-				this.#isArray[this.#depth] = byte === openBracket;
+				this.#count(containerWeight);
 			} else if (byte === closeBrace || byte === closeBracket) {
 				if (--this.#depth === 0)
 					messages.push(this.#complete(chunk.subarray(start, index + 1)));
@@ -107,14 +111,11 @@ export class MessageSplitter {
 		return messages;
 	}
 
-	/** A comma separates elements, or members. */
-	#countItem(): void {
-		const { elements, members } = this.#limits;
-		if (this.#isArray[this.#depth]) this.#elements++;
-		else this.#members++;
-		if (this.#elements > elements || this.#members > members)
+	#count(weight: number): void {
+		this.#values += weight;
+		if (this.#values > this.#limits.values)
 			throw new ProtocolError(
-				`message of more than ${elements} elements or ${members} members; is it a QMP monitor?`,
+				`message of more than ${this.#limits.values} values; is it a QMP monitor?`,
 			);
 	}
 
@@ -122,8 +123,12 @@ export class MessageSplitter {
 		const needed = this.#keptBytes + part.length;
 		this.#checkLength(needed);
 		if (needed > this.#kept.length) {
-			const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#keptBytes));
+			// What is allocated and never written takes no memory.
+			const larger = Buffer.allocUnsafeSlow(
+				Math.max(needed, 8 * this.#keptBytes),
+			);
 			this.#kept.copy(larger, 0, 0, this.#keptBytes);
+			this.#release();
 			this.#kept = larger;
 		}
 		this.#kept.set(part, this.#keptBytes);
@@ -136,11 +141,8 @@ export class MessageSplitter {
 		if (this.#keptBytes > 0) {
 			this.#keep(last);
 			bytes = this.#kept.subarray(0, this.#keptBytes);
-			this.#keptBytes = 0;
-			this.#kept = Buffer.alloc(0);
 		}
-		this.#elements = 0;
-		this.#members = 0;
+		this.#values = 0;
 		try {
 			return this.#decoder.decode(bytes);
 		} catch (cause) {
@@ -148,7 +150,16 @@ export class MessageSplitter {
 				"message is not valid UTF-8; is it a QMP monitor?",
 				{ cause },
 			);
+		} finally {
+			this.#release();
+			this.#keptBytes = 0;
 		}
+	}
+
+	/** At once: 64 MiB would wait for the garbage collector, and the next message comes meanwhile. */
+	#release(): void {
+		this.#kept.buffer.transfer(0);
+		this.#kept = Buffer.alloc(0);
 	}
 
 	#checkLength(bytes: number): void {

@@ -63,6 +63,9 @@ function openSocket(address: Address, timeoutMs: number): Promise<Socket> {
 /** Loaded only where something went wrong. */
 const explanations = () => import("./connectError.ts");
 
+/** So much is read before whatever else waits has its turn. */
+const turnBytes = 64 * 1024;
+
 class SocketTransport implements Transport {
 	onMessage: Transport["onMessage"] = () => {};
 	onClose: Transport["onClose"] = () => {};
@@ -70,6 +73,8 @@ class SocketTransport implements Transport {
 	readonly #socket: Socket;
 	readonly #splitter = new MessageSplitter();
 	#heardBytes = 0;
+	/** Since whatever else waits had its turn. */
+	#turnBytes = 0;
 	#reason: QomfsError | undefined;
 
 	constructor(address: Address, socket: Socket) {
@@ -129,6 +134,7 @@ class SocketTransport implements Transport {
 
 	#receive(chunk: Buffer): void {
 		this.#heardBytes += chunk.length;
+		this.#giveWay(chunk.length);
 		try {
 			for (const text of this.#splitter.push(chunk))
 				this.onMessage(text, Buffer.byteLength(text));
@@ -140,5 +146,19 @@ class SocketTransport implements Transport {
 			);
 			this.#socket.destroy();
 		}
+	}
+
+	/**
+	 * Node reads up to 2 MiB at once before it looks at anything else, and a flood of small
+	 * messages costs half a second then.
+	 */
+	#giveWay(bytes: number): void {
+		this.#turnBytes += bytes;
+		if (this.#turnBytes < turnBytes || this.#socket.isPaused()) return;
+		this.#socket.pause();
+		setImmediate(() => {
+			this.#turnBytes = 0;
+			this.#socket.resume();
+		});
 	}
 }

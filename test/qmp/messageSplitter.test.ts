@@ -147,20 +147,22 @@ describe("limits of a message", () => {
 		}
 	});
 
-	it("is accepted with so many elements and members, each message for itself", () => {
-		const splitter = new MessageSplitter({ elements: 3, members: 2 });
-		const accepted = '{"a":[{},{},[1,{}]],"b":",,,,","c":{}}';
-		for (let count = 0; count < 3; count++)
-			expect(splitter.push(Buffer.from(accepted))).toStrictEqual([accepted]);
-		for (const text of ['{"a":[1,[2,3],4,5', '{"a":{"b":1,"c":2},"d":3,"e":4'])
-			expect(
-				protocolError(() =>
-					new MessageSplitter({ elements: 3, members: 2 }).push(
-						Buffer.from(text),
-					),
-				).message,
-			).toMatch(/more than 3 elements or 2 members/);
-	});
+	it.each([
+		['{"a":[1,2,3,4,5],"b":",,,,","c":"[[[9999999999999999"}', 10],
+		['{"a":{},"b":[]}', 9],
+		['{"a":-1234567890123456,"b":123456789012345}', 11],
+	])(
+		"is accepted with so many values, each message for itself: %s",
+		(text, values) => {
+			const splitter = new MessageSplitter({ values });
+			for (let count = 0; count < 3; count++)
+				expect(splitter.push(Buffer.from(text))).toStrictEqual([text]);
+			const less = new MessageSplitter({ values: values - 1 });
+			expect(protocolError(() => less.push(Buffer.from(text))).message).toMatch(
+				`more than ${values - 1} values`,
+			);
+		},
+	);
 
 	it("takes memory for its bytes, not for the pieces in which they come", () => {
 		const splitter = new MessageSplitter();
