@@ -16,9 +16,10 @@ export interface FileHandle {
 	/**
 	 * Called once, when it is no longer open anywhere.
 	 *
-	 * @throws FileError something was written and never took effect; no system call can report it any more
+	 * @throws FileError, QomError, ValueError something was written and never took effect; no system
+	 *   call can report it any more
 	 */
-	release(): void;
+	release(): void | Promise<void>;
 }
 
 /** A handle on bytes that no longer change: every read sees the same. */

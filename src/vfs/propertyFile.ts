@@ -145,6 +145,9 @@ function isLoss(error: unknown): boolean {
 	return !(error instanceof QomError);
 }
 
+/** Pieces of a value follow each other faster than that. */
+const pauseMs = 100;
+
 class WritableHandle implements FileHandle {
 	readonly #file: PropertyFile;
 	readonly #readable: boolean;
@@ -152,6 +155,10 @@ class WritableHandle implements FileHandle {
 	#snapshot: Promise<Uint8Array> | undefined;
 	/** Whether QEMU has been sent the value and has not answered. */
 	#isSetting = false;
+	/** Sets what may have been a piece. */
+	#timer: NodeJS.Timeout | undefined;
+	/** The outcome of that, until somebody is told. */
+	#settling: Promise<void> | undefined;
 
 	constructor(file: PropertyFile, access: Access) {
 		this.#file = file;
@@ -174,27 +181,58 @@ class WritableHandle implements FileHandle {
 
 	/** The kernel lets only one write at a time through to a file. */
 	async write(bytes: Uint8Array, position: number): Promise<void> {
+		clearTimeout(this.#timer);
 		try {
+			await this.#settled();
 			const text = this.#assembler.add(bytes, position);
 			if (text === undefined) return;
-			this.#isSetting = true;
-			if (!(await this.#file.writeText(text))) return;
-			this.#snapshot = undefined;
-			this.#assembler.markSet();
+			if (this.#assembler.mayContinue) this.#setLater();
+			else await this.#set(text);
 		} catch (error) {
 			this.#assembler.reset(); // what was refused is not the beginning of anything
 			throw error;
-		} finally {
-			this.#isSetting = false;
 		}
 	}
 
-	release(): void {
+	async release(): Promise<void> {
+		clearTimeout(this.#timer);
+		await this.#settled();
 		// Whoever was interrupted closes it while QEMU is at it.
-		if (this.#assembler.isHeld && !this.#isSetting)
+		if (!this.#assembler.isHeld || this.#isSetting) return;
+		const { mayContinue, text } = this.#assembler;
+		if (mayContinue && text !== undefined) await this.#set(text);
+		if (this.#assembler.isHeld)
 			throw new FileError(
 				"EINVAL",
 				"closed before the value was complete; nothing was set",
 			);
+	}
+
+	/** A piece is followed by the next one soon, or was none. The next call tells a failure. */
+	#setLater(): void {
+		this.#timer = setTimeout(() => {
+			const { text } = this.#assembler;
+			if (text === undefined) return;
+			this.#settling = this.#set(text);
+			this.#settling.catch(() => {});
+		}, pauseMs);
+	}
+
+	/** What was set meanwhile has an outcome. @throws as it did, once */
+	async #settled(): Promise<void> {
+		const settling = this.#settling;
+		this.#settling = undefined;
+		await settling;
+	}
+
+	async #set(text: string): Promise<void> {
+		this.#isSetting = true;
+		try {
+			if (!(await this.#file.writeText(text))) return;
+			this.#snapshot = undefined;
+			this.#assembler.markSet();
+		} finally {
+			this.#isSetting = false;
+		}
 	}
 }

@@ -2,12 +2,17 @@
  * Puts the writes on one handle together into values. A write that ends in a newline
  * completes a value; one that does not is continued by the next, if that goes on where
  * it ended. A write elsewhere begins anew.
+ *
+ * Who writes more than a buffer holds does so in pieces, and the kernel cuts at 1 MiB, less what
+ * the first page lacks: a write of whole blocks without a newline may be such a piece.
  */
 import { FileError } from "../errors.ts";
 
 /** Longest text of a value, in bytes. QEMU needs seconds for as much. */
 const maxValueBytes = 1024 * 1024;
 
+/** Buffers have a multiple of it. */
+const blockBytes = 4096;
 const newline = 0x0a;
 
 export class WriteAssembler {
@@ -16,6 +21,10 @@ export class WriteAssembler {
 	/** Where the next write has to begin to be a continuation. */
 	#nextPosition = 0;
 	#held = false;
+	/** Where a value began that became too long: nothing that comes behind it is a value. */
+	#tooLongFrom: number | undefined;
+	#startPosition = 0;
+	#isWholeBlocks = false;
 
 	/** @param append writes continue each other wherever the kernel thinks the end is */
 	constructor(append: boolean) {
@@ -27,6 +36,11 @@ export class WriteAssembler {
 		return this.#held;
 	}
 
+	/** Whether the last write may have been a piece of a longer value, which it is well to wait for. */
+	get mayContinue(): boolean {
+		return this.#held && this.#isWholeBlocks;
+	}
+
 	/**
 	 * Takes a write and returns the text of the value so far, without its final newline;
 	 * undefined while its last character is not complete.
@@ -35,12 +49,28 @@ export class WriteAssembler {
 	 */
 	add(bytes: Uint8Array, position: number): string | undefined {
 		if (!this.#append && position !== this.#nextPosition) this.reset();
+		if (this.#bytes.length === 0) this.#startPosition = position;
 		this.#nextPosition = position + bytes.length;
-		if (this.#bytes.length + bytes.length > maxValueBytes)
+		const isBehind =
+			this.#tooLongFrom !== undefined &&
+			(this.#append || position > this.#tooLongFrom);
+		if (isBehind || this.#bytes.length + bytes.length > maxValueBytes) {
+			this.#tooLongFrom ??= this.#startPosition;
 			throw new FileError("EFBIG", `longer than ${maxValueBytes} bytes`);
+		}
+		this.#tooLongFrom = undefined;
 		// Copied: the binding reuses its buffer.
 		this.#bytes = Buffer.concat([this.#bytes, bytes]);
 		this.#held = true;
+		this.#isWholeBlocks =
+			bytes.at(-1) !== newline &&
+			(bytes.length % blockBytes === 0 ||
+				bytes.length > maxValueBytes - blockBytes);
+		return decode(this.#bytes);
+	}
+
+	/** The text so far, as {@link add} gave it. */
+	get text(): string | undefined {
 		return decode(this.#bytes);
 	}
 

@@ -1,5 +1,5 @@
 /** Values that are written in pieces. */
-import { writeFile } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { valuesSet } from "../support/countingProxy.ts";
@@ -132,6 +132,62 @@ describe.skipIf(lacksMount)("a mount that is written to", () => {
 				);
 				expect(valuesSet(requests)).toEqual([]);
 				expect(await written.qmp.execute("query-status")).toBeTruthy();
+			},
+		);
+
+		const text = (bytes: number) => `head -c ${bytes} /dev/zero | tr '\\0' x`;
+		const append = file("/machine/append");
+		const lengthsSet = (requests: Parameters<typeof valuesSet>[0]) =>
+			valuesSet(requests).map((value) => String(value).length);
+
+		it.each([
+			["that ends in the midst of a block", 50_000],
+			["of whole blocks, at the close", 40_960],
+			["of the longest length", 2 ** 20],
+		])("sets a value %s once", async (_what, bytes) => {
+			const requests = await written.asked(
+				`${text(bytes)} | dd bs=4096 iflag=fullblock status=none > ${append}; cat ${append} > /dev/null`,
+			);
+			expect(lengthsSet(requests)).toEqual([bytes]);
+		});
+
+		it("sets a piece that nothing follows, and extends it with what does", async () => {
+			const requests = await written.asked(
+				`exec 3> ${append}; ${text(4096)} >&3; for i in $(seq 100); do [ $(wc -c < ${append}) = 4097 ] && break; sleep 0.1; done; printf y >&3`,
+			);
+			expect(lengthsSet(requests)).toEqual([4096, 4097]);
+		});
+
+		it("tells the next write what became of a piece", async () => {
+			const { stderr } = await written.sh(
+				`exec 3> ${file("/objects/io0/poll-grow")}; ${text(4096)} >&3; sleep 0.5; echo 5 >&3`,
+			);
+			expect(stderr).toContain("Invalid argument");
+		});
+
+		it.each([0, 1, 4095])(
+			"sets nothing of 3 MiB in one write, from byte %i of a page",
+			async (offset) => {
+				const requests = await written.proxy.during(async () => {
+					const bytes = Buffer.alloc(2 ** 22, "x");
+					const into = await open(
+						join(written.mounted.path, "machine/append"),
+						"w",
+					);
+					const outcomes: unknown[] = [];
+					// As a program that goes on behind what was taken.
+					for (let done = 0; done < 3 * 2 ** 20; ) {
+						const taken = await into
+							.write(bytes, offset + done, 3 * 2 ** 20 - done, done)
+							.catch((error) => error.code);
+						outcomes.push(taken.bytesWritten ?? taken);
+						if (typeof taken === "string") break;
+						done += taken.bytesWritten;
+					}
+					await into.close();
+					expect(outcomes.at(-1)).toBe("EFBIG");
+				});
+				expect(valuesSet(requests)).toEqual([]);
 			},
 		);
 
