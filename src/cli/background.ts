@@ -68,7 +68,7 @@ function readiness(child: ChildProcess): Promise<Readiness> {
 	return new Promise((resolve, reject) => {
 		child.once("message", (message) => resolve(message as Readiness));
 		child.once("error", (cause) =>
-			reject(new MountError(`cannot start: ${cause.message}`, { cause })),
+			reject(new MountError(`cannot start: ${errorLine(cause)}`, { cause })),
 		);
 		child.once("exit", (code, signal) =>
 			reject(

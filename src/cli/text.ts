@@ -29,7 +29,9 @@ export function onLines(text: string): string {
 /** What a user reads of an error, on one line. Only our own errors explain themselves. */
 export function errorLine(error: unknown): string {
 	if (error instanceof QomfsError) return onOneLine(error.message);
-	const { message, syscall } = error as NodeJS.ErrnoException;
+	const { message, syscall, code } = error as NodeJS.ErrnoException;
+	if (code === "EMFILE")
+		return "too many open files: 'ulimit -n' allows too few; 64 are enough";
 	if (syscall === "uv_cwd")
 		return "the current directory is gone; change to another one";
 	return onOneLine(

@@ -7,8 +7,17 @@ import { HostileServer, reply } from "../support/hostileServer.ts";
 import { toJson } from "../support/rawQmp.ts";
 import { controlsIn, expectRefusal, Tools } from "../support/tools.ts";
 
+/** How readline moves the cursor. */
+const cursorMoves = new RegExp(`${"\x1b"}\\[\\d*[GJ]|\\r`, "g");
+
 describe("with a machine that plays tricks", () => {
-	const esc = "\x1b]0;owned\x07\x1b[31m\u009b1m\u202e\u2066";
+	/** Every control character but NUL, which no JSON key of ours may have; and those of direction. */
+	const esc = String.fromCodePoint(
+		...Array.from({ length: 0x9f }, (_none, index) => index + 1).filter(
+			(code) => code < 0x20 || code >= 0x7f,
+		),
+		...[0x061c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202e, 0x2066, 0x2069],
+	).concat("\x1b]0;owned\x07\x1b[31m\u009b1m");
 	let tools: Tools;
 	let hostile: HostileServer;
 
@@ -54,6 +63,79 @@ describe("with a machine that plays tricks", () => {
 			expect(controlsIn(shown)).toEqual([]);
 		},
 	);
+
+	it.each([
+		"echo query-x | qmp",
+		"qmp query-x",
+		"qmp --pretty query-x",
+		"qmp --help",
+		"qmp query-bad --help",
+		"qmp query-bad a=b",
+		"qom-set / value x",
+		"qom-get / value nothing*",
+		"qom-list /c",
+		"timeout 3 qomfs events",
+		"qom-get --watch / value & sleep 1; kill $!; wait",
+		"echo query-x | qmp-shell",
+		"echo query-bad | qmp-shell",
+		"echo info x | qmp-shell -H",
+		"{ sleep 1; printf 'q\\t\\t'; sleep 1; printf '\\025query-bad \\t\\t'; sleep 1; printf '\\025query-x\\n'; sleep 1; } | script -qec qmp-shell /dev/null",
+		'd=$(mktemp -d); qomfs "$QMP_SOCKET" $d; cat $d/value > $d/value; qomfs why $d/value; qomfs why $d/nothing; qomfs umount $d; rmdir $d',
+		'd=$(mktemp -d); timeout -s INT 2 qomfs -f "$QMP_SOCKET" $d; rmdir $d',
+	])("show none of what else it says: %s", async (line) => {
+		const schema = [
+			{
+				name: "query-x",
+				"meta-type": "command",
+				"arg-type": "0",
+				"ret-type": "0",
+			},
+			{
+				name: "query-bad",
+				"meta-type": "command",
+				"arg-type": "1",
+				"ret-type": "0",
+			},
+			{
+				name: `q${esc}`,
+				"meta-type": "command",
+				"arg-type": "1",
+				"ret-type": "0",
+			},
+			{ name: "0", "meta-type": "object", members: [] },
+			{
+				name: "1",
+				"meta-type": "object",
+				members: [{ name: `m${esc}`, type: "2" }],
+			},
+			{
+				name: "2",
+				"meta-type": "enum",
+				values: [`v${esc}`],
+				members: [{ name: `v${esc}` }],
+			},
+		];
+		const answers: Record<string, unknown> = {
+			"query-qmp-schema": schema,
+			"query-x": { [`k${esc}`]: `x${esc}` },
+			"human-monitor-command": `x${esc}`,
+			"query-commands": schema.slice(0, 3).map(({ name }) => ({ name })),
+			"query-name": { name: `n${esc}` },
+		};
+		const event = `${toJson({ event: `E${esc}`, data: { [`k${esc}`]: esc }, timestamp: { seconds: 1, microseconds: 2 } })}\r\n`;
+		hostile.trick = ({ execute, id }) => {
+			if (execute in answers) return event + reply(id, answers[execute]);
+			if (execute !== "qom-set" && execute !== "query-bad") return "honest";
+			return `${toJson({ id, error: { class: "GenericError", desc: `d${esc}` } })}\r\n`;
+		};
+		const ticking = setInterval(() => hostile.broadcast(event), 200);
+		const shown = await tools.terminal(line, { NO_COLOR: "1" });
+		clearInterval(ticking);
+		expect(shown).toMatch(/\w/);
+		// A prompt moves the cursor itself.
+		const said = shown.replaceAll(cursorMoves, "");
+		expect(controlsIn(said), JSON.stringify(shown)).toEqual([]);
+	});
 
 	it("qom-set is corrected once where QEMU asks for another kind", async () => {
 		hostile.tree = { "/": [{ name: "addr", type: "str", value: "8" }] };

@@ -163,7 +163,11 @@ export function expectNoTrace(text: string): void {
 
 /** What a terminal would obey or take for another reading direction. */
 export function controlsIn(text: string): string[] {
-	return text.match(/[^\P{Cc}\n\t]|[\u202a-\u202e\u2066-\u2069]/gu) ?? [];
+	return (
+		text.match(
+			/[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
+		) ?? []
+	);
 }
 
 /** Path of an object -> its properties, `[name, type]` or `[name, type, value]`. */
