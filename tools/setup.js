@@ -28,6 +28,7 @@ const programs = [
 	["fusermount3", "fuse3", "mount"],
 	["qemu-system-x86_64", "qemu-system-x86", "machine"],
 	["cc", "gcc libc6-dev", "tests"],
+	["fish", "fish", "tests"],
 	["getfattr", "attr", "tests"],
 	["groff", "groff-base", "tests"],
 	["ip", "iproute2", "tests"],

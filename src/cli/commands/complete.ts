@@ -27,44 +27,73 @@ async function complete(
 	line: string,
 	{ programOf }: Invocation,
 ): Promise<void> {
-	const { words, quote } = splitLine(line);
+	const { words, quote, quotedFrom } = splitLine(line, shell);
 	const [launcher = "", ...rest] = words;
 	const current = rest.pop() ?? "";
 	const name = launcher.slice(launcher.lastIndexOf("/") + 1);
 	const found = await candidates(await programOf(name, rest), rest, current);
 	if (found === undefined) return; // the shell completes file names
-	const fitting = found.filter((word) => word.startsWith(current));
+	const fitting = found.filter(
+		(word) => word.startsWith(current) && !untypeable.test(word),
+	);
 	if (fitting.length === 0) throw new UsageError("nothing fits here");
-	// For bash, one of these characters ends a word, and it replaces only what is behind it.
-	const kept = escaped(current.slice(0, current.search(/[^=:@]*$/)));
-	for (const word of fitting)
-		print(shell === "bash" && !quote ? escaped(word).slice(kept.length) : word);
+	for (const word of fitting) print(shell === "bash" ? forBash(word) : word);
+
+	/** Bash replaces what is behind an open quote, or behind the last sign that ends a word for it. */
+	function forBash(word: string): string {
+		if (quote) return quoted(word.slice(quotedFrom), quote);
+		const kept = escaped(current.slice(0, current.search(/[^=:@]*$/)));
+		return escaped(word).slice(kept.length);
+	}
 }
+
+/** The scripts tell words apart by their lines, and no shell takes such a sign as it is. */
+const untypeable = /[\p{Cc}\p{Cs}]/u;
 
 interface SplitLine {
 	readonly words: string[];
-	/** The quote that is open at the cursor. */
+	/** The quote that is open at the cursor, or none. */
 	readonly quote: string;
+	/** Where in the last word it was opened. */
+	readonly quotedFrom: number;
 }
 
 /** The words as the shell would pass them. The last one ends at the cursor, and may be empty. */
-function splitLine(line: string): SplitLine {
+function splitLine(line: string, shell: string): SplitLine {
 	const words = [""];
 	let quote = "";
+	let quotedFrom = 0;
 	const add = (text: string) => words.push((words.pop() ?? "") + text);
 	for (const [token] of line.matchAll(/\\.|\s+|./gsu)) {
 		if (token === quote) quote = "";
-		else if (/^\\./s.test(token) && quote !== "'") add(token.slice(1));
+		else if (token.length > 1 && token.startsWith("\\"))
+			add(escapes(token, quote, shell) ? token.slice(1) : token);
 		else if (quote) add(token);
-		else if (token === '"' || token === "'") quote = token;
-		else if (/^\s/.test(token)) words.push("");
+		else if (token === '"' || token === "'") {
+			quote = token;
+			quotedFrom = words.at(-1)?.length ?? 0;
+		} else if (/^\s/.test(token)) words.push("");
 		else add(token);
 	}
-	return { words, quote };
+	return { words, quote, quotedFrom };
 }
 
+/** Whether the backslash stands for the sign behind it alone. */
+function escapes([, sign = ""]: string, quote: string, shell: string): boolean {
+	if (quote === '"') return /[\\$`"\n]/.test(sign);
+	return quote === "" || (shell === "fish" && /[\\']/.test(sign));
+}
+
+/** As bash reads it outside of quotes. */
 function escaped(word: string): string {
-	return word.replace(/[^\w/.=:@%+,-]/g, "\\$&");
+	return word.replace(/[^\p{L}\p{N}_/.=:@%+,-]/gu, "\\$&");
+}
+
+/** As bash reads it behind an open quote, which bash closes. */
+function quoted(text: string, quote: string): string {
+	if (quote === "'") return text.replaceAll("'", "'\\''");
+	// Nothing in double quotes keeps a `!` from the history.
+	return text.replace(/[\\$`"]/g, "\\$&").replaceAll("!", '"\\!"');
 }
 
 /**

@@ -8,7 +8,7 @@ export const command: CommandDefinition = {
 	arguments: [
 		{
 			name: "<shell>",
-			help: "bash or zsh",
+			help: "bash, zsh or fish",
 			complete: () => [...scripts.keys()],
 		},
 	],
@@ -16,14 +16,16 @@ export const command: CommandDefinition = {
 	async run([shell = ""]) {
 		const script = scripts.get(shell);
 		if (!script)
-			throw new UsageError(`unknown shell '${shell}'; it must be bash or zsh`);
+			throw new UsageError(
+				`unknown shell '${shell}'; it must be bash, zsh or fish`,
+			);
 		print(script);
 	},
 };
 
 const names = launcherNames.join(" ");
 
-// If nothing is printed, both shells complete file names.
+// If nothing is printed, the shells complete file names.
 const scripts: ReadonlyMap<string, string> = new Map([
 	[
 		"bash",
@@ -52,6 +54,25 @@ _qomfs() {
 	compadd -S '' -- \${(M)found:#*[/.=]}
 	compadd -- \${found:#*[/.=]}
 }
-compdef _qomfs ${names}`,
+if (( $+functions[compdef] )); then
+	compdef _qomfs ${names}
+else
+	print -u2 'qomfs: first let zsh complete: autoload -Uz compinit; compinit'
+fi`,
+	],
+	[
+		"fish",
+		`function __qomfs
+	set -l found (qomfs complete fish (commandline -cp | string collect) 2>/dev/null)
+	or return
+	if set -q found[1]
+		printf '%s\\n' $found
+	else
+		__fish_complete_path (commandline -ct)
+	end
+end
+for name in ${names}
+	complete -c $name -f -a '(__qomfs)'
+end`,
 	],
 ]);
