@@ -1,27 +1,29 @@
 /** What a user may have meant by a name that does not exist. */
 
 /**
- * The names that were probably meant, the most alike first: those within one typing mistake for
- * every three characters, else those that begin with what was typed. If the very name is among
- * them, it alone.
+ * The names that were probably meant: those that begin with what was typed, the shortest first,
+ * then those within one typing mistake for every three characters, the most alike first. If the
+ * very name is among them, it alone.
  */
 export function nearest(
 	wanted: string,
 	names: Iterable<string>,
 ): readonly string[] {
 	const known = [...new Set(names)];
+	if (known.includes(wanted)) return [wanted];
 	const most = Math.max(1, Math.floor(wanted.length / 3));
 	const alike = known
 		.filter(({ length }) => Math.abs(length - wanted.length) <= most)
 		.map((name) => ({ name, mistakes: mistakesBetween(wanted, name) }))
 		.filter(({ mistakes }) => mistakes <= most && mistakes < wanted.length)
 		.sort((a, b) => a.mistakes - b.mistakes);
-	const [best] = alike;
-	if (best?.mistakes === 0) return [best.name];
-	if (best) return alike.map(({ name }) => name);
-	return wanted.length < shortestBeginning
-		? []
-		: known.filter((name) => name.startsWith(wanted));
+	const longer =
+		wanted.length < shortestBeginning
+			? []
+			: known
+					.filter((name) => name.startsWith(wanted))
+					.sort((a, b) => a.length - b.length);
+	return [...new Set([...longer, ...alike.map(({ name }) => name)])];
 }
 
 /** A single character says too little about the rest. */

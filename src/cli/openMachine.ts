@@ -12,6 +12,7 @@ export interface MachineFlags {
 	readonly socket?: string;
 	/** For one command of QMP, in seconds. */
 	readonly timeout?: number;
+	readonly unsorted?: true;
 }
 
 const timeoutSecDefault = 10;
@@ -32,6 +33,7 @@ export async function withMachine(
 	await using machine = await connect(monitorOf(flags), {
 		timeoutMs: timeout * 1000,
 		connectTimeoutMs: Math.min(timeout, connectTimeoutSec) * 1000,
+		isOrdered: !flags.unsorted,
 		...options,
 	});
 	try {

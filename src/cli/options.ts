@@ -27,14 +27,19 @@ export const timeoutOption: CommandOption = {
 export const machineOptions: readonly CommandOption[] = [
 	socketOption,
 	timeoutOption,
+	{
+		flags: "--unsorted",
+		help: "in QEMU's own order, not in that of names and numbers",
+	},
 ];
 
 /**
- * The options of the machine, each with its value, wherever they stand, and the other words.
+ * Some options, each with its value, wherever they stand, and the other words.
  *
  * @param takesNext whether the word behind another belongs to it
  */
-export function withoutMachineOptions(
+export function sortOut(
+	wanted: readonly CommandOption[],
 	words: readonly string[],
 	takesNext: (word: string) => boolean = () => false,
 ): { readonly options: readonly string[]; readonly others: readonly string[] } {
@@ -42,10 +47,15 @@ export function withoutMachineOptions(
 	const others: string[] = [];
 	const rest = words[Symbol.iterator]();
 	for (const word of rest) {
-		const isOption = /^(-s|--socket|--timeout)(=|$)/.test(word);
-		const list = isOption ? options : others;
+		const [name] = word.split("=");
+		const option = wanted.find(({ flags }) =>
+			flags.split(/,? /).includes(name ?? ""),
+		);
+		const list = option ? options : others;
 		list.push(word);
-		const isFollowed = isOption ? !word.includes("=") : takesNext(word);
+		const isFollowed = option
+			? option.flags.includes("<") && name === word
+			: takesNext(word);
 		const next = isFollowed ? rest.next().value : undefined;
 		if (next !== undefined) list.push(next);
 	}

@@ -15,6 +15,7 @@ import {
 	type OnTraffic,
 } from "../qmp/session.ts";
 import { LiveSource } from "../qom/live.ts";
+import { OrderedSource } from "../qom/orderedSource.ts";
 import type { QomSource, QomView } from "../qom/source.ts";
 import { defaultFreshness, type Freshness, freshnessOf } from "./freshness.ts";
 
@@ -33,6 +34,8 @@ export interface MachineOptions {
 	readonly isKept?: boolean;
 	/** Whether `source` and `view` are wanted, for which QEMU is asked what it can do (true). */
 	readonly hasObjects?: boolean;
+	/** Whether `source` lists in natural order, not in QEMU's (false). */
+	readonly isOrdered?: boolean;
 	/** Whether to read even what is known to end QEMU (false). */
 	readonly unsafeReads?: boolean;
 	/** Of what `view` keeps. */
@@ -88,7 +91,9 @@ export class Machine implements AsyncDisposable {
 			this.#live,
 			options.freshness ?? freshnessOf(defaultFreshness),
 		);
-		this.source = this.#live;
+		this.source = options.isOrdered
+			? new OrderedSource(this.#live)
+			: this.#live;
 		this.view = this.#cached;
 		this.subscribe({
 			onLost: () => this.#cached.forgetAll(),

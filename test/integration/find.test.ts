@@ -46,6 +46,38 @@ describe.skipIf(lacksQemu)("the tools", () => {
 				["/machine/peripheral/net0", "/machine/peripheral/rng0"],
 			],
 			[["io0"], ["/objects/io0"]],
+			[["-iname", "NET?"], ["/machine/peripheral/net0"]],
+			[
+				["-name", "io0", "-o", "-name", "net0"],
+				["/machine/peripheral/net0", "/objects/io0"],
+			],
+			[
+				["/objects", "-maxdepth", "1", "!", "-name", "*0"],
+				["/objects", "/objects/pc.ram"],
+			],
+			[
+				["(", "-name", "io0", "-o", "-name", "net0", ")", "-type", "device"],
+				["/machine/peripheral/net0"],
+			],
+			[
+				[
+					"/objects/io0",
+					"-not",
+					"(",
+					"-name",
+					"io0",
+					"-and",
+					"-type",
+					"iothread",
+					")",
+				],
+				[],
+			],
+			[["io0", "--long"], ["/objects/io0  iothread"]],
+			[
+				["io0", "-name", "io*", "--json"],
+				['{"path":"/objects/io0","type":"iothread"}'],
+			],
 			[
 				[
 					"/machine",
@@ -96,6 +128,11 @@ describe.skipIf(lacksQemu)("the tools", () => {
 		it.each([
 			[["-nmae", "x"], 2, /unknown test '-nmae'/],
 			[["-name"], 2, /-name needs a word/],
+			[["-name", "x", "-o"], 2, /a test is missing before the end/],
+			[["-o", "-name", "x"], 2, /a test is missing before '-o'/],
+			[["!"], 2, /a test is missing/],
+			[["(", "-name", "x"], 2, /a '\)' is missing/],
+			[["-name", "x", ")"], 2, /closes nothing/],
 			[["-maxdepth", "x"], 2, /-maxdepth x: not a whole number/],
 			[["-type", "iothred"], 2, /did you mean 'iothread'/],
 			[["nosuch"], 1, /nosuch.*not found/],

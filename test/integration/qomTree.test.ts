@@ -93,7 +93,7 @@ describe.skipIf(lacksQemu)("the tools", () => {
 
 		it("--values draws properties, too, but no secret", async () => {
 			const printed = await tools.output("qom-tree", "--values", "sec0");
-			expect(printed).toMatch(/^\/objects\/sec0 {2}secret\n├─ type: secret\n/);
+			expect(printed).toMatch(/^\/objects\/sec0 {2}secret\n├─ /);
 			expect(printed).toContain("data: <redacted>\n");
 		});
 

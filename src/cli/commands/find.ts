@@ -1,6 +1,6 @@
 /** `qomfs find`: finds objects by type, name, property or link, with the syntax of find(1). */
 import { QomError, UsageError } from "../../errors.ts";
-import type { Json } from "../../json.ts";
+import { formatJson, type Json } from "../../json.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { didYouMean } from "../../nearest.ts";
 import { formatValue } from "../../qom/codec.ts";
@@ -12,26 +12,38 @@ import { parseType } from "../../qom/types.ts";
 import { type WalkedObject, walk } from "../../qom/walk.ts";
 import { isMeant } from "../../qom/write.ts";
 import { absolutePath, startPaths } from "../absolutePath.ts";
-import type { CommandDefinition, Completer, HelpEntry } from "../command.ts";
+import type {
+	CommandDefinition,
+	CommandOption,
+	Completer,
+	HelpEntry,
+} from "../command.ts";
 import { completeObject, completeType } from "../completers.ts";
+import {
+	type Expression,
+	ExpressionParser,
+	operators,
+	type Test,
+	testOf,
+} from "../findExpression.ts";
 import { type MachineFlags, withMachine } from "../openMachine.ts";
-import { machineOptions, withoutMachineOptions } from "../options.ts";
+import { jsonOption, machineOptions, sortOut } from "../options.ts";
 import { print } from "../output.ts";
 import { typeTest } from "../typeTest.ts";
 
-/** Whether an object is one that is looked for. */
-type ObjectTest = (object: WalkedObject) => boolean | Promise<boolean>;
-
 /** What a word behind a start path means. */
-interface Test extends HelpEntry {
+interface TestWord extends HelpEntry {
 	/** Makes the test from the word behind its name, once the machine can be asked. */
-	readonly make?: (word: string, machine: Machine) => Promise<ObjectTest>;
+	readonly make?: (
+		word: string,
+		machine: Machine,
+	) => Promise<Test<WalkedObject>>;
 	/** Whether a word follows it. */
 	readonly takesWord: boolean;
 	readonly complete?: Completer;
 }
 
-const tests: ReadonlyMap<string, Test> = new Map(
+const tests: ReadonlyMap<string, TestWord> = new Map(
 	Object.entries({
 		"-type": {
 			term: "-type TYPE",
@@ -50,6 +62,15 @@ const tests: ReadonlyMap<string, Test> = new Map(
 			async make(pattern) {
 				const matches = matcher(pattern);
 				return ({ path }) => matches(splitPath(path)[1]);
+			},
+		},
+		"-iname": {
+			term: "-iname PATTERN",
+			meaning: "the same, whatever the case of letters",
+			takesWord: true,
+			async make(pattern) {
+				const matches = matcher(pattern.toLowerCase());
+				return ({ path }) => matches(splitPath(path)[1].toLowerCase());
 			},
 		},
 		"-prop": {
@@ -83,7 +104,7 @@ const tests: ReadonlyMap<string, Test> = new Map(
 			meaning: "end each path with a NUL",
 			takesWord: false,
 		},
-	} satisfies Record<string, Test>),
+	} satisfies Record<string, TestWord>),
 );
 
 /** A start path, the name of a test, or the word behind one. */
@@ -95,7 +116,18 @@ const completeWord: Completer = (cursor) => {
 		: completeObject(cursor);
 };
 
-export const command: CommandDefinition<MachineFlags> = {
+interface FindFlags extends MachineFlags {
+	readonly long?: true;
+	readonly json?: true;
+}
+
+const options: readonly CommandOption[] = [
+	...machineOptions,
+	{ flags: "--long", help: "with the type behind each path" },
+	jsonOption,
+];
+
+export const command: CommandDefinition<FindFlags> = {
 	arguments: [
 		{
 			name: "[word...]",
@@ -105,68 +137,77 @@ export const command: CommandDefinition<MachineFlags> = {
 	],
 	usage: "[options] [PATH...] [TEST...]",
 	takesAnyWords: true,
-	options: machineOptions,
+	options,
 	prepare: withOptionsFirst,
 	lists: [
 		{ title: "Tests, all of which must hold", entries: [...tests.values()] },
+		{ title: "What tests are put together with", entries: operators },
 	],
 	async run(words, flags) {
 		const request = readWords(words);
-		await withMachine(flags, (machine) => find(machine, request));
+		await withMachine(flags, (machine) => find(machine, request, flags));
 	},
 };
 
-/** The options of the machine may stand between the tests; commander takes them only before. */
+/** Options may stand between the tests; commander takes them only before. */
 function withOptionsFirst(words: readonly string[]): readonly string[] {
-	const { options, others } = withoutMachineOptions(
+	const sorted = sortOut(
+		options,
 		words,
 		(word) => tests.get(word)?.takesWord ?? false,
 	);
-	return [...options, ...others];
+	return [...sorted.options, ...sorted.others];
+}
+
+/** A test with its word. */
+interface WordTest {
+	readonly make: NonNullable<TestWord["make"]>;
+	readonly word: string;
 }
 
 interface Request {
 	readonly starts: readonly string[];
-	readonly tests: readonly (readonly [test: Test, word: string])[];
+	readonly expression: Expression<WordTest>;
 	readonly maxDepth: number;
 	readonly end: "\n" | "\0";
 }
 
 async function find(
 	machine: Machine,
-	{ starts, tests, maxDepth, end }: Request,
+	{ starts, expression, maxDepth, end }: Request,
+	flags: FindFlags,
 ): Promise<void> {
 	const { source } = machine;
-	const all: ObjectTest[] = [];
-	for (const [{ make }, word] of tests)
-		if (make) all.push(await make(word, machine));
+	const isWanted = await testOf(expression, ({ make, word }) =>
+		make(word, machine),
+	);
 	for (const start of starts)
 		for (const path of await startPaths(source, start))
 			for await (const object of walk(source, path, maxDepth))
-				if (await passes(object, all)) print(object.path, end);
+				if (await isWanted(object)) print(shown(object, flags), end);
 }
 
-async function passes(
-	object: WalkedObject,
-	all: readonly ObjectTest[],
-): Promise<boolean> {
-	for (const test of all) if (!(await test(object))) return false;
-	return true;
+function shown(
+	{ path, type }: WalkedObject,
+	{ long, json }: FindFlags,
+): string {
+	if (json) return formatJson({ path, type: type ?? null });
+	return long ? `${path}  ${type ?? "?"}` : path;
 }
 
 /** @throws UsageError */
 function readWords(words: readonly string[]): Request {
 	const starts: string[] = [];
-	const found: [test: Test, word: string][] = [];
+	const parser = new ExpressionParser<WordTest>();
 	let maxDepth = Number.POSITIVE_INFINITY;
 	let end: Request["end"] = "\n";
 	const rest = words[Symbol.iterator]();
 	for (const word of rest) {
+		if (parser.takesOperator(word) || word === "-print") continue;
 		if (!word.startsWith("-")) {
 			starts.push(word);
 			continue;
 		}
-		if (word === "-print") continue;
 		const test = tests.get(word);
 		if (!test)
 			throw new UsageError(
@@ -177,11 +218,11 @@ function readWords(words: readonly string[]): Request {
 		const { value, done } = rest.next();
 		if (done) throw new UsageError(`${word} needs a word: ${test.term}`);
 		if (word === "-maxdepth") maxDepth = readDepth(value);
-		else found.push([test, value]);
+		else if (test.make) parser.takeLeaf({ make: test.make, word: value });
 	}
 	return {
 		starts: starts.length > 0 ? starts : [rootPath],
-		tests: found,
+		expression: parser.end(),
 		maxDepth,
 		end,
 	};

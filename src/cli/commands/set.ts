@@ -21,11 +21,7 @@ import { write } from "../../qom/write.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
 import { completeProperty, completePropertyName } from "../completers.ts";
 import { type MachineFlags, withMachine } from "../openMachine.ts";
-import {
-	machineOptions,
-	patternHelp,
-	withoutMachineOptions,
-} from "../options.ts";
+import { machineOptions, patternHelp, sortOut } from "../options.ts";
 import { print } from "../output.ts";
 import { refusalsOf, throwRefusals } from "../refusals.ts";
 import { onOneLine } from "../text.ts";
@@ -90,7 +86,7 @@ export const command: CommandDefinition<SetFlags> = {
 
 /** @throws UsageError for `qom-set net0.bootindex=5` */
 function refuseAssignment(words: readonly string[]): readonly string[] {
-	const [only = "", ...others] = withoutMachineOptions(words).others.filter(
+	const [only = "", ...others] = sortOut(machineOptions, words).others.filter(
 		(word) => !word.startsWith("-"),
 	);
 	const [, property, value] = /^([^=]+)=(.*)$/s.exec(only) ?? [];

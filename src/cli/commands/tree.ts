@@ -125,7 +125,6 @@ async function list(
 
 /** An object as it is drawn. */
 interface DrawnObject {
-	readonly name: string;
 	readonly line: string;
 	readonly isWanted: boolean;
 	/** A line for every property, if they are shown. */
@@ -146,7 +145,6 @@ async function draw(
 		const { path, depth, type = "" } = object;
 		const name = depth === 0 ? path : splitPath(path)[1];
 		const drawn = {
-			name,
 			line: `${styled(["bold", "blue"], onOneLine(name))}  ${styled("dim", type)}`,
 			isWanted: isWanted(object),
 			properties:
@@ -185,12 +183,8 @@ interface Branch {
 	[line: string]: Branch | null;
 }
 
-const byName = new Intl.Collator("en", { numeric: true });
-
 function branch({ properties, children }: DrawnObject): Branch {
-	const wanted = children
-		.filter(holdsWanted)
-		.sort((a, b) => byName.compare(a.name, b.name));
+	const wanted = children.filter(holdsWanted);
 	return Object.fromEntries([
 		...properties.map((line) => [line, null] as const),
 		...wanted.map((child) => [child.line, branch(child)] as const),
