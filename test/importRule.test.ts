@@ -77,7 +77,7 @@ const rules: readonly {
 		allowed: [
 			leaves,
 			/^(schema|qmp)\//,
-			/^qom\/(codec|path|refusal|types)\.ts$/,
+			/^qom\/(codec|guard|path|refusal|types)\.ts$/,
 		],
 	},
 	{

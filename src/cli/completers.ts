@@ -1,6 +1,8 @@
 /** Words that complete a command line and that only a running machine knows. */
 import type { Machine } from "../machine/machine.ts";
+import { choicesOf } from "../qom/choices.ts";
 import { withoutTrailingSlashes } from "../qom/path.ts";
+import { readingsOf } from "../qom/select.ts";
 import { parseType } from "../qom/types.ts";
 import type { Completer } from "./command.ts";
 
@@ -17,6 +19,25 @@ export const completePropertyName: Completer = ({
 	words: [object = ""],
 	ask,
 }) => ask((machine) => namesIn(machine, object, () => true));
+
+/** The values of a property, where QEMU lists them. */
+export const completeValue: Completer = ({ words, ask }) =>
+	ask(async ({ source }) => {
+		const [first = "", property] = words;
+		const readings =
+			property === undefined
+				? readingsOf(first)
+				: [{ object: first, property }];
+		for (const reading of readings) {
+			const choices = await choicesOf(
+				source,
+				reading.object,
+				reading.property,
+			).catch(() => []);
+			if (choices.length > 0) return choices;
+		}
+		return [];
+	});
 
 /** Types. */
 export const completeType: Completer = ({ ask }) =>

@@ -1,6 +1,7 @@
 /** The objects and properties that a user may have meant by a path that QEMU refused. */
 import { type QomError, QomfsError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
+import { choicesOf } from "../qom/choices.ts";
 import {
 	joinPath,
 	pathNames,
@@ -21,6 +22,14 @@ export async function withNearest(
 	source: QomSource,
 	error: QomError,
 ): Promise<Error> {
+	const { refusal, path, property } = error;
+	if (refusal === "invalid" && property !== undefined) {
+		const choices = await choicesOf(source, path, property).catch(() => []);
+		if (choices.length === 0) return error;
+		return new QomfsError(`${error.message}; it takes ${choices.join(", ")}`, {
+			cause: error,
+		});
+	}
 	const found = await candidates(source, error).catch(() => []);
 	if (found.length === 0) return error;
 	const names = found.slice(0, mostNamed).join(", ");

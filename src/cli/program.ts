@@ -175,7 +175,8 @@ function refuseUnknownCommand(
 	const visible = command.createHelp().visibleCommands(command);
 	const names = visible.map((each) => each.name());
 	if (names.includes(word)) return; // commander's own help
-	const question = existsSync(word) ? undefined : didYouMean(word, names);
+	if (existsSync(word)) return; // a SOURCE, or a MOUNTPOINT alone
+	const question = didYouMean(word, names);
 	if (question || (words.length === 1 && !/[/:]/.test(word)))
 		throw new UsageError(
 			`unknown command '${word}'; ${question ?? "'qomfs --help' lists them"}`,

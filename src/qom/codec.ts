@@ -150,8 +150,8 @@ function parseDocument(text: string): Json | typeof incomplete {
 	return value;
 }
 
-/** Whether brackets or a string are still open at the end. */
-function isUnfinished(text: string): boolean {
+/** Whether brackets or a string of JSON are still open at the end. */
+export function isUnfinished(text: string): boolean {
 	let depth = 0;
 	// Whole strings first, so that brackets inside them do not count.
 	for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}"]/gs)) {

@@ -14,3 +14,18 @@ export function parseType(text: string): PropertyType {
 	if (kind === "child" || kind === "link") return { kind, type: type ?? "" };
 	return { kind: "value", type: text };
 }
+
+/** `on/off/auto`, or `Error handling policy (report/ignore/stop)`: so QEMU describes enumerations. */
+const listed = /(?:^|\()([\w.-]+(?:\/[\w.-]+)+)\)?$/;
+
+/**
+ * @param type of the property, as `qom-list` or `device-list-properties` writes it
+ * @returns none where it is no boolean, and no enumeration that its description lists
+ */
+export function choicesIn(
+	type: string,
+	description: string | undefined,
+): readonly string[] {
+	if (type === "bool") return ["on", "off"];
+	return listed.exec(description ?? "")?.[1]?.split("/") ?? [];
+}

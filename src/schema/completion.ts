@@ -1,4 +1,6 @@
 /** What TAB offers in QMP: commands, names of arguments, and their values. */
+import { choicesIn } from "../qom/types.ts";
+import { deviceProperties } from "./deviceProperties.ts";
 import { type Pair, readPair, unquote } from "./literal.ts";
 import { liveNames } from "./liveNames.ts";
 import type { Execute, SchemaSource } from "./request.ts";
@@ -58,16 +60,31 @@ export async function completeQmp(
 			return pair ? [[pair.key, unquote(pair.text)] as const] : [];
 		}),
 	);
+	const execute: Execute = (asked, args) => machine.execute(asked, args);
+	const driver = others.get("driver");
+	const properties =
+		command === "device_add" && driver !== undefined
+			? await deviceProperties(execute, driver).catch(() => [])
+			: [];
 	const split = last.indexOf("=");
-	if (split < 0) return offer(namesFor(type, last, others), last);
+	if (split < 0) {
+		const open = properties
+			.filter(({ name }) => !others.has(name))
+			.map(({ name }) => `${name}=`);
+		return offer([...namesFor(type, last, others), ...open], last);
+	}
 	const key = last.slice(0, split);
 	const text = last.slice(split + 1);
 	const name = key.slice(key.lastIndexOf(".") + 1);
 	const member = memberNamed(membersAt(type, key, others), name);
-	const known = member ? valuesOf(member.type) : [];
+	const property = properties.find((each) => each.name === name);
+	const known = [
+		...(member ? valuesOf(member.type) : []),
+		...(property ? choicesIn(property.type, property.description) : []),
+	];
 	if (known.length > 0) return offer(known, text);
 	const typed = text.replace(/^["']/, "");
-	const live = await liveNames((asked, args) => machine.execute(asked, args), {
+	const live = await liveNames(execute, {
 		command,
 		name: member?.name ?? name,
 		text: typed,

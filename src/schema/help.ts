@@ -1,5 +1,8 @@
 /** The help of one QMP command, from the schema of the connected QEMU. */
+import { formatValue } from "../qom/codec.ts";
+import { type DeviceProperty, deviceProperties } from "./deviceProperties.ts";
 import type { Pair } from "./literal.ts";
+import type { Execute } from "./request.ts";
 import type { QmpSchema } from "./schema.ts";
 import { commandNamed } from "./typedArguments.ts";
 import { placeholder } from "./typedText.ts";
@@ -14,10 +17,34 @@ import {
 const columnsDefault = 80;
 
 /**
+ * The help of a command as the machine has it: with the properties of the device that `driver`
+ * names.
+ *
+ * @throws UsageError there is no such command; CommandError there is no such device
+ */
+export async function helpFor(
+	execute: Execute,
+	schema: QmpSchema,
+	name: string,
+	givenName: string,
+	pairs: readonly Pair[],
+	columns?: number,
+): Promise<string> {
+	const driver = pairs.find(({ key }) => key === "driver")?.text;
+	const isDevice = commandNamed(schema, givenName) === "device_add";
+	const properties =
+		isDevice && driver !== undefined
+			? await deviceProperties(execute, driver)
+			: [];
+	return commandHelp(schema, name, givenName, pairs, columns, properties);
+}
+
+/**
  * The usage, the required arguments, then the optional ones.
  *
- * @param name how `qmp` was called
+ * @param name how `qmp` was called; empty where a command is typed alone
  * @param pairs arguments that were typed; the value of a tag selects the arguments of its variant
+ * @param properties of the device that `driver` names
  * @throws UsageError there is no such command
  */
 export function commandHelp(
@@ -26,6 +53,7 @@ export function commandHelp(
 	givenName: string,
 	pairs: readonly Pair[],
 	columns = columnsDefault,
+	properties: readonly DeviceProperty[] = [],
 ): string {
 	const command = commandNamed(schema, givenName);
 	const type = schema.argumentsOf(command);
@@ -47,8 +75,9 @@ export function commandHelp(
 	);
 	const required = shown.filter(({ isOptional }) => !isOptional);
 	const optional = shown.filter(({ isOptional }) => isOptional);
+	const called = name ? `${name} ${command}` : command;
 	const usage = [
-		...[name, command],
+		called,
 		...required.map(
 			({ name, type: memberType }) => `${name}=${placeholder(memberType)}`,
 		),
@@ -56,17 +85,21 @@ export function commandHelp(
 	].join(" ");
 	const sections = [`Usage: ${usage}`];
 	if (required.length > 0)
-		sections.push(`Required:\n${table(required, columns)}`);
+		sections.push(`Required:\n${table(required.map(memberRow), columns)}`);
 	if (optional.length > 0)
-		sections.push(`Optional:\n${table(optional, columns)}`);
+		sections.push(`Optional:\n${table(optional.map(memberRow), columns)}`);
 	if (members.length === 0) sections.push("It takes no arguments.");
-	if (type.isOpen)
+	if (properties.length > 0)
 		sections.push(
-			"It also takes the properties of the device; device-list-properties lists them.",
+			`Properties of ${texts.get("driver")}:\n${table(properties.map(propertyRow), columns)}`,
+		);
+	else if (type.isOpen)
+		sections.push(
+			`It also takes the properties of the device:\n  ${called} driver=NAME --help`,
 		);
 	if (type.tag !== undefined && !type.variants.has(tag ?? ""))
 		sections.push(
-			`More arguments depend on ${type.tag}:\n  ${name} ${command} ${type.tag}=VALUE --help`,
+			`More arguments depend on ${type.tag}:\n  ${called} ${type.tag}=VALUE --help`,
 		);
 	const nested = members.find(({ type: memberType }) => hasMembers(memberType));
 	if (nested)
@@ -82,13 +115,28 @@ function hasMembers(type: SchemaType): boolean {
 		: type.kind === "object";
 }
 
-function table(members: readonly Member[], columns: number): string {
-	const width = Math.max(...members.map(({ name }) => name.length)) + 4;
-	return members
-		.map(({ name, type }) => {
-			const words = describeType(type).replaceAll("|", ", ").split(" ");
-			return `  ${name.padEnd(width - 2)}${wrapped(words, width, columns)}`;
-		})
+type Row = readonly [term: string, meaning: string];
+
+function memberRow({ name, type }: Member): Row {
+	return [name, describeType(type).replaceAll("|", ", ")];
+}
+
+function propertyRow(property: DeviceProperty): Row {
+	const { name, type, description, defaultValue } = property;
+	const meaning = [type];
+	if (description) meaning.push(`- ${description}`);
+	if (defaultValue !== undefined)
+		meaning.push(`(default: ${formatValue(defaultValue)})`);
+	return [name, meaning.join(" ")];
+}
+
+function table(rows: readonly Row[], columns: number): string {
+	const width = Math.max(...rows.map(([term]) => term.length)) + 4;
+	return rows
+		.map(
+			([term, meaning]) =>
+				`  ${term.padEnd(width - 2)}${wrapped(meaning.split(" "), width, columns)}`,
+		)
 		.join("\n");
 }
 

@@ -1,7 +1,7 @@
 /** Names for completion that only the running machine knows. */
 import { isObject, type Json, type JsonObject } from "../json.ts";
 import { joinPath, rootPath, splitPath } from "../qom/path.ts";
-import { parseType } from "../qom/types.ts";
+import { type PropertyType, parseType } from "../qom/types.ts";
 import type { Execute } from "./request.ts";
 
 /** An argument that is being typed. */
@@ -42,6 +42,7 @@ const sources: Readonly<Record<string, Source>> = {
 	driver: (execute, { command }) =>
 		command === "device_add" ? typesOf(execute, "device") : Promise.resolve([]),
 	typename: (execute) => typesOf(execute, "object"),
+	bus: (execute) => busNames(execute),
 	"node-name": nodeNames,
 	node: nodeNames,
 	drive: nodeNames,
@@ -82,14 +83,45 @@ export function children(
 async function namesIn(
 	execute: Execute,
 	path: string,
-	isWanted: (type: ReturnType<typeof parseType>) => boolean,
+	isWanted: (type: PropertyType) => boolean,
 ): Promise<readonly string[]> {
+	return (await entriesIn(execute, path))
+		.filter(isWanted)
+		.map(({ name }) => name);
+}
+
+/** None if there is no such object. */
+async function entriesIn(
+	execute: Execute,
+	path: string,
+): Promise<readonly (PropertyType & { readonly name: string })[]> {
 	const entries = objectsOf(
 		await execute("qom-list", { path }).catch(() => []),
 	);
-	return entries
-		.filter(({ type }) => isWanted(parseType(String(type))))
-		.map(({ name }) => String(name));
+	return entries.map(({ name, type }) => ({
+		...parseType(String(type)),
+		name: String(name),
+	}));
+}
+
+/** Buses can be anywhere. A larger machine takes too long for a TAB. */
+const mostObjects = 5000;
+
+/** The names of all buses. */
+async function busNames(execute: Execute): Promise<readonly string[]> {
+	const types = new Set(
+		textsOf(await execute("qom-list-types", { implements: "bus" }), "name"),
+	);
+	const names: string[] = [];
+	const waiting: string[] = [rootPath];
+	for (const path of waiting) {
+		for (const { name, kind, type } of await entriesIn(execute, path)) {
+			if (kind !== "child") continue;
+			if (types.has(type)) names.push(name);
+			if (waiting.length < mostObjects) waiting.push(joinPath(path, name));
+		}
+	}
+	return names;
 }
 
 async function typesOf(

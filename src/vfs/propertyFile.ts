@@ -74,7 +74,7 @@ export class PropertyFile extends QomProperty implements File {
 			return true;
 		} catch (error) {
 			const { type } = this.object;
-			if (error instanceof QomError && error.refusal === "not writable" && type)
+			if (error instanceof QomError && isLasting(error) && type)
 				learnt.rememberReadOnly(type, this.info.name);
 			throw error;
 		}
@@ -138,6 +138,11 @@ export class PropertyFile extends QomProperty implements File {
 			throw error;
 		}
 	}
+}
+
+/** Whether the next write will be refused, too, whatever the value. */
+function isLasting({ refusal }: QomError): boolean {
+	return ["not writable", "fixed", "guarded"].includes(refusal);
 }
 
 /** Whether the value could not be asked for, which says nothing of it. */

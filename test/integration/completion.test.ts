@@ -107,6 +107,11 @@ describe.skipIf(lacksQemu)("completion", () => {
 		],
 		["qom-get io0.type io0.poll-m", ["io0.poll-max-ns"]],
 		["qom-set io0.poll-max-ns ", []],
+		["qom-set kbd.attached o", ["on", "off"]],
+		["qom-set net0 disable-legacy a", ["auto"]],
+		["qmp device_add driver=virtio-rng-pci max-", ["max-bytes="]],
+		["qmp device_add driver=virtio-rng-pci disable-legacy=a", ["auto"]],
+		["qmp device_add driver=virtio-rng-pci bus=xh", ["xhci.0"]],
 	])("offers properties: %s", async (line, expected) => {
 		expect(await complete(line)).toEqual(expected);
 	});
@@ -120,9 +125,15 @@ describe.skipIf(lacksQemu)("completion", () => {
 
 	it.each([
 		["qomfs mount -o unsafe", ["unsafe_writes", "unsafe_reads"]],
-		["qomfs mount vm.sock mnt -o ro,unsafe_w", ["ro,unsafe_writes"]],
+		[
+			"qomfs mount vm.sock mnt -o ro,unsafe_w",
+			["ro,unsafe_writes", "ro,unsafe_writes,"],
+		],
 		["qom-fuse mnt -o ro,value", ["ro,value_timeout="]],
-		["qomfs vm.sock mnt -o ro,unsafe_w", ["ro,unsafe_writes"]],
+		[
+			"qomfs vm.sock mnt -o ro,unsafe_w",
+			["ro,unsafe_writes", "ro,unsafe_writes,"],
+		],
 	])("offers mount options: %s", async (line, expected) => {
 		expect(await complete(line)).toEqual(expected);
 	});
@@ -148,7 +159,10 @@ describe.skipIf(lacksQemu)("completion", () => {
 	// = : and @ end a word for bash, which puts the reply behind them.
 	it.each([
 		["qom-tree --type=iothr", ["iothread"]],
-		["qomfs mount vm.sock mnt -o fsname=x,unsafe_w", ["x,unsafe_writes"]],
+		[
+			"qomfs mount vm.sock mnt -o fsname=x,unsafe_w",
+			["x,unsafe_writes", "x,unsafe_writes,"],
+		],
 	])("gives bash only what stands behind =: %s", async (line, expected) => {
 		expect(await complete(line)).toEqual(expected);
 	});

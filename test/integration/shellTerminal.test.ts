@@ -184,7 +184,7 @@ describe.skipIf(lacksQemu)("qmp-shell on a terminal", () => {
 		terminal.type(`transaction(${keys.enter}`);
 		await terminal.shows("TRANS> ");
 		terminal.type(keys.ctrlC);
-		await terminal.shows("The transaction was discarded.");
+		await terminal.shows("What was begun is discarded.");
 		await terminal.shows(prompt);
 	});
 

@@ -239,7 +239,7 @@ describe("what a value is", () => {
 
 describe("the mode of a property", () => {
 	const mode = async (path: string) => (await attributes(path)).mode;
-	const refuseToWrite = (refusal: "not writable" | "fixed") => {
+	const refuseToWrite = (refusal: "not writable" | "fixed" | "busy") => {
 		source.refuses = (request) =>
 			request.startsWith("set ")
 				? refused(refusal, "/a", "count", "it is not writable")
@@ -252,20 +252,26 @@ describe("the mode of a property", () => {
 		expect(await mode("/s/data")).toBe(0o600);
 	});
 
-	it("is learnt from a refusal, for all objects of the type", async () => {
-		refuseToWrite("not writable");
-		const writing = writePieces(await open("/a/count"), "5\n");
-		expect(await errnoOfFailing(writing)).toBe("EACCES");
-		expect(await mode("/a/count")).toBe(0o444);
-		expect(await mode("/b/count")).toBe(0o444);
-		expect(await mode("/c/count")).toBe(0o644);
-		expect(await mode("/a/name")).toBe(0o644);
-		volume.learnt.clear();
-		expect(await mode("/b/count")).toBe(0o644);
-	});
+	it.each([
+		["not writable", "EACCES"],
+		["fixed", "EPERM"],
+	] as const)(
+		"is learnt from a refusal as %s, for all objects of the type",
+		async (refusal, errno) => {
+			refuseToWrite(refusal);
+			const writing = writePieces(await open("/a/count"), "5\n");
+			expect(await errnoOfFailing(writing)).toBe(errno);
+			expect(await mode("/a/count")).toBe(0o444);
+			expect(await mode("/b/count")).toBe(0o444);
+			expect(await mode("/c/count")).toBe(0o644);
+			expect(await mode("/a/name")).toBe(0o644);
+			volume.learnt.clear();
+			expect(await mode("/b/count")).toBe(0o644);
+		},
+	);
 
 	it("stays where a property cannot be set just now", async () => {
-		refuseToWrite("fixed");
+		refuseToWrite("busy");
 		await errnoOfFailing(writePieces(await open("/a/count"), "5\n"));
 		expect(await mode("/a/count")).toBe(0o644);
 	});

@@ -184,7 +184,7 @@ async function printHelp(
 	{ command = "", words }: WantedHelp,
 	name: string,
 ): Promise<void> {
-	const [{ commandHelp }, { readPair }] = await Promise.all([
+	const [{ helpFor }, { readPair }] = await Promise.all([
 		import("../../schema/help.ts"),
 		import("../../schema/literal.ts"),
 	]);
@@ -192,15 +192,14 @@ async function printHelp(
 	await withMachine(
 		flags,
 		async (machine) => {
-			const schema = await schemaSource(executeIn(machine))();
+			const execute = executeIn(machine);
+			const schema = await schemaSource(execute)();
 			if (!schema)
 				throw new QomfsError(
 					"this QEMU does not describe its commands; see its QMP reference",
 				);
-			print(
-				commandHelp(schema, name, command, pairs, process.stdout.columns),
-				"",
-			);
+			const { columns } = process.stdout;
+			print(await helpFor(execute, schema, name, command, pairs, columns), "");
 		},
 		withoutObjects,
 	);

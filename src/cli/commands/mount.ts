@@ -1,4 +1,5 @@
 /** `qomfs mount`: in the background once the mount is ready, or in the foreground. */
+import { lstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { UsageError } from "../../errors.ts";
@@ -11,7 +12,8 @@ import {
 	mountOptionsHelp,
 	parseMountOptions,
 } from "../mountOptions.ts";
-import { collect, sourceHelp } from "../options.ts";
+import type { MachineFlags } from "../openMachine.ts";
+import { collect, socketOption, sourceHelp } from "../options.ts";
 import { noteLine, onOneLine } from "../text.ts";
 
 /** What a mount takes beside its arguments. */
@@ -36,7 +38,12 @@ export const mountOption: CommandOption = {
 	parse: collect,
 	complete({ current }) {
 		const before = current.slice(0, current.lastIndexOf(",") + 1);
-		return mountOptionNames.map((name) => before + name);
+		const names = mountOptionNames.map((name) => before + name);
+		const [only, ...others] = names.filter((name) => name.startsWith(current));
+		// With a second one, no shell puts a blank behind the first: another option may follow.
+		return only !== undefined && others.length === 0 && !only.endsWith("=")
+			? [only, `${only},`]
+			: names;
 	},
 };
 
@@ -46,11 +53,12 @@ export const mountOptionsList: HelpList = {
 	entries: mountOptionsHelp,
 };
 
-export const command: CommandDefinition<MountFlags> = {
+export const command: CommandDefinition<MountFlags & MachineFlags> = {
 	arguments: [
-		{ name: "<source>", help: sourceHelp },
-		{ name: "<mountpoint>", help: "an empty directory" },
+		{ name: "[source]", help: `${sourceHelp} (default: QMP_SOCKET)` },
+		{ name: "[mountpoint]", help: "an empty directory" },
 	],
+	usage: "[options] [source] <mountpoint>",
 	options: [
 		{ flags: "-f, --foreground", help: "stay in the foreground" },
 		{
@@ -58,11 +66,22 @@ export const command: CommandDefinition<MountFlags> = {
 			help: "stay in the foreground and show what happens",
 		},
 		mountOption,
+		socketOption,
 		{ flags: "--background-child" },
 	],
 	lists: [mountOptionsList],
-	run: ([source = "", mountpoint = ""], flags) =>
-		runMount(source, mountpoint, flags),
+	run([first, second], flags) {
+		if (first === undefined)
+			throw new UsageError(
+				"missing 'source' and 'mountpoint'; 'qomfs mount --help' shows how",
+			);
+		if (second !== undefined) return runMount(first, second, flags);
+		if (!flags.socket)
+			throw new UsageError(
+				"missing 'mountpoint', or for the source QMP_SOCKET; 'qomfs mount --help' shows how",
+			);
+		return runMount(flags.socket, first, flags);
+	},
 };
 
 /** @throws QomfsError */
@@ -74,6 +93,7 @@ export async function runMount(
 	if (flags.debug) showEverything();
 	if (mountpoint === "")
 		throw new UsageError("the mount point is empty; name a directory");
+	refuseSwapped(source, mountpoint);
 	const request = {
 		address: absoluteAddress(parseAddress(source)),
 		path: resolve(mountpoint),
@@ -97,6 +117,15 @@ export async function runMount(
 		`qomfs: ${onOneLine(`${served.title} is mounted on ${served.mountpoint}`)}; Ctrl-C unmounts\n`,
 	);
 	return untilUnmounted(served);
+}
+
+/** @throws UsageError */
+function refuseSwapped(source: string, mountpoint: string): void {
+	const kindOf = (path: string) => lstatSync(path, { throwIfNoEntry: false });
+	if (kindOf(source)?.isDirectory() && kindOf(mountpoint)?.isSocket())
+		throw new UsageError(
+			`${source} is a directory and ${mountpoint} a socket; the socket comes first`,
+		);
 }
 
 async function untilUnmounted(served: Mounted): Promise<void> {

@@ -19,7 +19,11 @@ import {
 import type { QomSource } from "../../qom/source.ts";
 import { write } from "../../qom/write.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
-import { completeProperty, completePropertyName } from "../completers.ts";
+import {
+	completeProperty,
+	completePropertyName,
+	completeValue,
+} from "../completers.ts";
 import { type MachineFlags, withMachine } from "../openMachine.ts";
 import { machineOptions, patternHelp, sortOut } from "../options.ts";
 import { print } from "../output.ts";
@@ -31,9 +35,13 @@ interface SetFlags extends MachineFlags {
 	readonly unsafeWrites?: true;
 }
 
-/** A value behind the first word, or the name of a property of that object. */
-const completeSecondWord: Completer = (cursor) =>
-	cursor.words.length > 1 ? [] : completePropertyName(cursor);
+/** A value of what the words before name, or the name of a property of that object. */
+const completeSecondWord: Completer = async (cursor) => [
+	...((await completeValue(cursor)) ?? []),
+	...(cursor.words.length > 1
+		? []
+		: ((await completePropertyName(cursor)) ?? [])),
+];
 
 export const command: CommandDefinition<SetFlags> = {
 	arguments: [

@@ -95,7 +95,9 @@ async function runLines(
 		if (outcome === "leave") break;
 	}
 	if (lines.abandon())
-		throw new QomfsError("a transaction was begun but not ended with ')'");
+		throw new QomfsError(
+			"what was begun was not ended: a transaction with ')', JSON with '}'",
+		);
 	if (refused > 0)
 		throw new QomfsError(`${refused} of ${all} lines were refused`);
 }

@@ -1,6 +1,7 @@
 /** The language of `(QEMU)`: one QMP command a line, or a transaction of several. */
 import { CommandError, UsageError } from "../../errors.ts";
 import type { Json, JsonObject } from "../../json.ts";
+import { isUnfinished } from "../../qom/codec.ts";
 import type { Completion } from "../../schema/completion.ts";
 import { readPair, splitWords } from "../../schema/literal.ts";
 import {
@@ -26,6 +27,8 @@ export class QmpLines implements ShellLines {
 	readonly #options: PrintOptions;
 	/** The actions of a transaction that is not complete; undefined outside of one. */
 	#actions: JsonObject[] | undefined;
+	/** Lines of JSON that is not complete; empty outside of it. */
+	#json = "";
 
 	constructor(
 		session: ShellSession,
@@ -38,29 +41,63 @@ export class QmpLines implements ShellLines {
 	}
 
 	get prompt(): string {
+		if (this.#json) return "... ";
 		return this.#actions ? "TRANS> " : "(QEMU) ";
 	}
 
 	async run(line: string): Promise<Outcome> {
-		if (line.trimStart().startsWith("{"))
-			return this.#execute(readRequest(line));
+		if (this.#json || line.trimStart().startsWith("{"))
+			return this.#runJson(`${this.#json}${line}\n`);
 		const words = splitWords(line);
 		if (words[0] === "transaction(" && !this.#actions)
 			return this.#begin(words.slice(1));
 		if (this.#actions) return this.#transact(this.#actions, words);
 		if (words.length === 1 && words[0] === "exit") return "leave";
+		if (words[0] === "help") return this.#help(words.slice(1));
+		if (words.includes("--help")) return this.#help(words);
 		return this.#execute(readRequest(line));
 	}
 
 	abandon(): boolean {
-		const isBegun = this.#actions !== undefined;
+		const isBegun = this.#actions !== undefined || this.#json !== "";
 		this.#actions = undefined;
+		this.#json = "";
 		return isBegun;
 	}
 
 	async complete(line: string): Promise<Completion> {
 		const { completeQmp } = await import("../../schema/completion.ts");
 		return completeQmp(this.#session, line, this.#actions !== undefined);
+	}
+
+	/** JSON may span lines. */
+	async #runJson(text: string): Promise<Outcome> {
+		this.#json = "";
+		if (isUnfinished(text)) {
+			this.#json = text;
+			return "done";
+		}
+		return this.#execute(readRequest(text));
+	}
+
+	/** @throws UsageError there is no such command */
+	async #help([command, ...words]: readonly string[]): Promise<Outcome> {
+		const schema = await this.#session.schema();
+		if (command === undefined)
+			this.#output.print(generalHelp(schema?.commandNames ?? []));
+		else if (!schema)
+			throw new UsageError("this QEMU does not describe its commands");
+		else {
+			const { helpFor } = await import("../../schema/help.ts");
+			const pairs = words.filter((word) => word.includes("=")).map(readPair);
+			const { columns } = process.stdout;
+			const text = await helpFor(
+				(asked, args) => this.#session.execute(asked, args),
+				...([schema, "", command, pairs, columns] as const),
+			);
+			this.#output.print(text.trimEnd());
+		}
+		return "done";
 	}
 
 	/** A line with a mistake does not begin a transaction. */
@@ -140,4 +177,30 @@ export class QmpLines implements ShellLines {
 	#text(value: Json): string {
 		return pythonJson(value, this.#options);
 	}
+}
+
+/** What can be typed. */
+function generalHelp(commands: readonly string[]): string {
+	return [
+		"COMMAND [NAME=VALUE...]             a command, with arguments by their names",
+		'{"execute": ..., "arguments": ...}  the same as JSON, over as many lines as it takes',
+		"transaction( ... )                  actions of a transaction, one a line",
+		"help COMMAND, COMMAND --help        what a command takes",
+		"exit                                leaves the shell; so does Ctrl-D",
+		"",
+		...rows(commands.toSorted()),
+	].join("\n");
+}
+
+/** Words in as many columns as the terminal has room for. */
+function rows(words: readonly string[]): string[] {
+	const width = Math.max(1, ...words.map((word) => word.length)) + 2;
+	const count = Math.max(1, Math.floor((process.stdout.columns ?? 80) / width));
+	return Array.from({ length: Math.ceil(words.length / count) }, (_none, row) =>
+		words
+			.slice(row * count, (row + 1) * count)
+			.map((word) => word.padEnd(width))
+			.join("")
+			.trimEnd(),
+	);
 }

@@ -132,7 +132,7 @@ export async function runTerminal(
 			editor.write(null, { ctrl: true, name: "e" });
 			editor.write(null, { ctrl: true, name: "u" });
 		} else if (lines.abandon()) {
-			output.say("The transaction was discarded.");
+			output.say("What was begun is discarded.");
 			prompt();
 		} else output.say("Ctrl-D or 'exit' leaves the shell.");
 	});
