@@ -201,13 +201,15 @@ export class QmpSession {
 			this.#transport.close();
 			return;
 		}
-		if (message.kind !== "return") log.receive("%s", text);
+		if (message.kind === "event" || message.kind === "greeting")
+			log.receive("%s", text);
 		if (message.kind === "event")
 			for (const listener of this.#listeners) listener(message);
-		else if (message.kind !== "greeting") this.#settle(message);
+		else if (message.kind !== "greeting") this.#settle(message, text);
 	}
 
-	#settle(reply: Reply | ErrorReply): void {
+	/** @param text of the reply */
+	#settle(reply: Reply | ErrorReply, text: string): void {
 		// QEMU answers a request that it could not read without an id; replies come in order,
 		// so it is the oldest one's.
 		const [oldest] = this.#pending.keys();
@@ -219,14 +221,9 @@ export class QmpSession {
 		}
 		this.#pending.delete(id);
 		clearTimeout(pending.timer);
-		if (reply.kind === "return") {
-			if (log.receive.enabled)
-				log.receive(
-					"%s",
-					pending.secret ? "(redacted)" : formatJson(reply.value),
-				);
-			pending.resolve(reply.value);
-		} else
+		log.receive("%s", pending.secret ? "(redacted)" : text);
+		if (reply.kind === "return") pending.resolve(reply.value);
+		else
 			pending.reject(
 				asSentFrom(
 					pending.sent,

@@ -126,6 +126,21 @@ const secretProperties: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 /**
+ * Whether a QMP command, in JSON or as typed, or its reply may hold a secret, which must not be
+ * logged or kept. `qom-list-get` gives every value of an object.
+ */
+export function holdsSecret(text: string): boolean {
+	return /secret|passw|qom-list-get|qom-[gs]et\b.*\bdata\b|property\W+data\b/is.test(
+		text,
+	);
+}
+
+/** Whether an object of that path, which may be partial, may hold a secret: users make those. */
+export function mayBeSecret(path: QomPath): boolean {
+	return !path.startsWith("/") || /^\/+objects\//.test(path);
+}
+
+/**
  * Whether a property of an object of this type holds a secret;
  * with no type, whether it does in any type.
  */

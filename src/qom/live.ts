@@ -11,6 +11,7 @@ import {
 	deadlyReadReason,
 	isEverDeadly,
 	isSecret,
+	mayBeSecret,
 	undescribedReason,
 } from "./guard.ts";
 import type { QomPath } from "./path.ts";
@@ -145,8 +146,7 @@ export class LiveSource implements QomSource {
 
 	async #listGet(paths: readonly QomPath[]): Promise<ObjectContents[]> {
 		if (paths.length === 0) return [];
-		// User-made objects stand there, secrets among them.
-		const secret = paths.some((path) => path.startsWith("/objects/"));
+		const secret = paths.some(mayBeSecret);
 		const reply = await this.#queue.execute(
 			"qom-list-get",
 			{ paths },

@@ -205,11 +205,6 @@ function replaced(
 	};
 }
 
-/** Whether a command, in JSON or as typed, may hold a secret, which must not be logged or kept. */
-export function holdsSecret(text: string): boolean {
-	return /secret|passw|property"?[:=]"?data\b/i.test(text);
-}
-
 function about<Value>(command: string, act: () => Value): Value {
 	try {
 		return act();

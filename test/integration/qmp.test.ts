@@ -306,12 +306,30 @@ describe.skipIf(lacksQemu)("commands on a machine", () => {
 			expect(await sent("qmp qom-list path=/")).toContain("query-qmp-schema");
 		});
 
-		it("keeps secrets out of its debug output", async () => {
-			const { stderr } = await sh(
-				"qmp object-add qom-type=secret id=s1 data=hunter2; qmp object-del id=s1",
-				{ QMP_SOCKET: vm.socket, DEBUG: "qomfs:*" },
-			);
-			expect(stderr).toContain("object-add (redacted)");
+		it.each([
+			"qmp object-add qom-type=secret id=s2 data=hunter2; qmp object-del id=s2",
+			"qmp qom-get path=//objects//s1 property=data",
+			'qmp \'{"execute" : "qom-get", "arguments" : {"path": "s1", "property" : "data"}}\'',
+			"qmp qom-set path=s1 property=data value=hunter2",
+			"qmp qom-set path=s1 property=data value='[\"hunter2\"]'",
+			"qmp qom-list-get paths='[\"s1\"]'",
+			"qom-get s1.data",
+			"qom-get '/obj*/s1.data'",
+			"qom-get //objects//s1 data",
+			"qom-list -l s1",
+			"qom-list --json '/**'",
+			"qom-tree --values /objects",
+			"qomfs find -prop data=hunter2",
+			"qom-set s1 data hunter2",
+			"qmp-shell -c 'qom-get path=s1 property=data'",
+			'echo \'{"execute":"qom-get",\n"arguments":{"path":"s1","property"\n:"data"}}\' | qmp-shell',
+			"qmp-shell -H -c 'qom-set /objects/s1 data hunter2'",
+		])("keeps secrets out of its debug output: %s", async (line) => {
+			const env = { QMP_SOCKET: vm.socket };
+			await sh("qmp object-add qom-type=secret id=s1 data=hunter2", env);
+			const { stderr } = await sh(line, { ...env, DEBUG: "qomfs:*" });
+			await sh("qmp object-del id=s1", env);
+			expect(stderr).toContain(" qomfs:qmp:send ");
 			expect(stderr).not.toContain("hunter2");
 		});
 	});

@@ -158,6 +158,52 @@ describe.skipIf(lacksQemu)("qmp-shell on a terminal", () => {
 		await up("query-kvm");
 	});
 
+	it("takes JSON over several lines, and keeps it as one, unless it has a secret", async () => {
+		await open();
+		for (const [lines, answer] of [
+			[['{"execute":', '"query-kvm"}'], "enabled"],
+			[
+				[
+					'{"execute": "object-add", "arguments":',
+					'{"qom-type": "secret", "id": "s9",',
+					'"data": "hunter2"}}',
+				],
+				'{"return": {}}',
+			],
+		] as const) {
+			for (const line of lines.slice(0, -1)) {
+				terminal.type(`${line}${keys.enter}`);
+				await terminal.shows("... ");
+			}
+			terminal.type(`${lines.at(-1)}${keys.enter}`);
+			await terminal.shows(answer);
+			await terminal.shows(prompt);
+		}
+		terminal.type(`{"execute":${keys.enter}`);
+		await terminal.shows("... ");
+		terminal.type(keys.ctrlC);
+		await terminal.shows("What was begun is discarded.");
+		terminal.type(keys.ctrlD);
+		await terminal.ended;
+		const kept = await readFile(join(home, ".qmp-shell_history"), "utf8");
+		expect(kept).toMatch(/\n\{"execute": "query-kvm"\}\n$/);
+		expect(kept).not.toContain("hunter2");
+	});
+
+	it("helps: with all commands, and with one", async () => {
+		await open();
+		terminal.type(`help${keys.enter}`);
+		await terminal.shows("what a command takes");
+		await terminal.shows("query-status");
+		terminal.type(`help device_add driver=virtio-rng-pci${keys.enter}`);
+		await terminal.shows("Properties of virtio-rng-pci:");
+		await terminal.shows("max-bytes");
+		terminal.type(`query-status --help${keys.enter}`);
+		await terminal.shows("It takes no arguments.");
+		terminal.type(`help nosuch${keys.enter}`);
+		await terminal.shows("nosuch");
+	});
+
 	it("clears the line at Ctrl-C, and on an empty one tells how to leave", async () => {
 		await open();
 		terminal.type("nonsense");

@@ -3,8 +3,10 @@ import {
 	deadlyReadReason,
 	guardReason,
 	hasDeadlyRead,
+	holdsSecret,
 	isEverDeadly,
 	isSecret,
+	mayBeSecret,
 	undescribedReason,
 } from "../../src/qom/guard.ts";
 
@@ -127,5 +129,40 @@ describe("describing a type", () => {
 		["console", true],
 	])("%s does none", (type, isOld) => {
 		expect(undescribedReason(type, isOld)).toBe(undefined);
+	});
+});
+
+describe("what must not be logged or kept", () => {
+	it.each([
+		["object-add qom-type=secret id=s data=x", true],
+		['{"qom-type":"secret"}', true],
+		["set_password protocol=vnc password=x", true],
+		["qom-get path=/objects/x property=data", true],
+		["qom-get path=x property='data'", true],
+		[
+			'{"execute": "qom-get", "arguments": {"path": "x", "property" : "data"}}',
+			true,
+		],
+		[
+			"{'execute': 'qom-set', 'arguments': {'property':\n 'data', 'value': 'x'}}",
+			true,
+		],
+		["qom-set /objects/sec0 data x", true],
+		['qom-list-get paths=["sec0"]', true],
+		["query-status", false],
+		["qom-get path=/objects/x property=type", false],
+		["device_add driver=virtio-net-pci id=data", false],
+	])("is %s: %s", (text, expected) => {
+		expect(holdsSecret(text)).toBe(expected);
+	});
+
+	it.each([
+		["/objects/sec0", true],
+		["//objects//sec0", true],
+		["sec0", true],
+		["/objects", false],
+		["/machine/peripheral/net0", false],
+	])("is what %s may hold: %s", (path, expected) => {
+		expect(mayBeSecret(path)).toBe(expected);
 	});
 });

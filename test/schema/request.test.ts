@@ -5,7 +5,6 @@ import { formatJson, type Json, parseJson } from "../../src/json.ts";
 import {
 	type Execute,
 	executeRequest,
-	holdsSecret,
 	readRequest,
 } from "../../src/schema/request.ts";
 import { readSchema } from "../../src/schema/schema.ts";
@@ -156,14 +155,4 @@ describe("what QEMU returns", () => {
 		const value: Json = parseJson(text);
 		expect([...flatten(value)]).toEqual(lines);
 	});
-});
-
-it.each([
-	["object-add qom-type=secret id=s data=x", true],
-	['{"qom-type":"secret"}', true],
-	["set_password protocol=vnc password=x", true],
-	["qom-get path=/objects/x property=data", true],
-	["query-status", false],
-])("knows whether %s holds a secret", (text, expected) => {
-	expect(holdsSecret(text)).toBe(expected);
 });

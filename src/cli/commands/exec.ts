@@ -2,10 +2,10 @@
 import { QomfsError, UsageError } from "../../errors.ts";
 import { formatJson, type Json } from "../../json.ts";
 import type { Machine } from "../../machine/machine.ts";
+import { holdsSecret } from "../../qom/guard.ts";
 import {
 	type Execute,
 	executeRequest,
-	holdsSecret,
 	type QmpRequest,
 	readRequest,
 	requestOf,
@@ -129,7 +129,7 @@ async function runExec(
 function executeIn(machine: Machine): Execute {
 	return (name, args) =>
 		machine.execute(name, args, {
-			secret: args !== undefined && holdsSecret(formatJson(args)),
+			secret: args !== undefined && holdsSecret(`${name} ${formatJson(args)}`),
 		});
 }
 

@@ -5,7 +5,7 @@ import {
 	readFileSync,
 	writeFileSync,
 } from "node:fs";
-import { holdsSecret } from "../../schema/request.ts";
+import { holdsSecret } from "../../qom/guard.ts";
 
 const mostLines = 1000;
 /** Only for its owner: the lines show what was done to machines. */

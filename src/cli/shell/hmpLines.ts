@@ -30,6 +30,8 @@ export class HmpLines implements ShellLines {
 		this.#options = options;
 	}
 
+	readonly isInside = false;
+
 	async run(line: string): Promise<Outcome> {
 		const [command, argument] = line.trim().split(/\s+/);
 		if (!command) return "done";

@@ -8,6 +8,8 @@ export type Outcome = "done" | "refused" | "leave";
 export interface ShellLines {
 	/** Shown before each line. */
 	readonly prompt: string;
+	/** Whether the next line belongs to the same command. */
+	readonly isInside: boolean;
 	/**
 	 * Executes one line and prints its result.
 	 *

@@ -45,6 +45,10 @@ export class QmpLines implements ShellLines {
 		return this.#actions ? "TRANS> " : "(QEMU) ";
 	}
 
+	get isInside(): boolean {
+		return this.#json !== "";
+	}
+
 	async run(line: string): Promise<Outcome> {
 		if (this.#json || line.trimStart().startsWith("{"))
 			return this.#runJson(`${this.#json}${line}\n`);

@@ -6,8 +6,8 @@ import { Machine } from "../../machine/machine.ts";
 import { parseAddress } from "../../qmp/address.ts";
 import type { QemuVersion, QmpEvent } from "../../qmp/messages.ts";
 import type { OnTraffic } from "../../qmp/session.ts";
+import { holdsSecret } from "../../qom/guard.ts";
 import { fetchSchema } from "../../schema/fetch.ts";
-import { holdsSecret } from "../../schema/request.ts";
 import type { QmpSchema } from "../../schema/schema.ts";
 
 /** How the shell connects. */
@@ -92,7 +92,8 @@ export class ShellSession {
 	 */
 	async execute(command: string, args?: JsonObject): Promise<Json> {
 		if (!this.#machine.isConnected) await this.#returned(command);
-		const secret = args !== undefined && holdsSecret(formatJson(args));
+		const secret =
+			args !== undefined && holdsSecret(`${command} ${formatJson(args)}`);
 		return this.#machine.execute(command, args, { secret });
 	}
 

@@ -86,6 +86,8 @@ export async function runTerminal(
 		},
 	});
 	const waiting: string[] = [];
+	/** The lines so far of a command that is not complete. */
+	let begun = "";
 	let isClosed = false;
 	/** Stops waiting for the command that runs now. */
 	let stopWaiting: (() => void) | undefined;
@@ -103,11 +105,17 @@ export async function runTerminal(
 			line !== undefined;
 			line = waiting.shift()
 		) {
-			history.add(line);
+			const outcomeOfLine = run(lines, line, output);
+			// A part of a command does not show whether that holds a secret.
+			begun += begun ? ` ${line}` : line;
+			if (!lines.isInside) {
+				history.add(begun);
+				begun = "";
+			}
 			const stopped = new Promise<"stopped">((resolve) => {
 				stopWaiting = () => resolve("stopped");
 			});
-			const outcome = await Promise.race([run(lines, line, output), stopped]);
+			const outcome = await Promise.race([outcomeOfLine, stopped]);
 			stopWaiting = undefined;
 			if (outcome === "leave") return editor.close();
 			if (outcome === "stopped")
@@ -132,6 +140,7 @@ export async function runTerminal(
 			editor.write(null, { ctrl: true, name: "e" });
 			editor.write(null, { ctrl: true, name: "u" });
 		} else if (lines.abandon()) {
+			begun = "";
 			output.say("What was begun is discarded.");
 			prompt();
 		} else output.say("Ctrl-D or 'exit' leaves the shell.");
