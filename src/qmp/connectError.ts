@@ -2,17 +2,51 @@
 import { execFile } from "node:child_process";
 import { lstatSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { BusyError, ConnectError } from "../errors.ts";
 import { type Address, formatAddress } from "./address.ts";
-import { findHolder } from "./holder.ts";
+import { findHolder, type Holder } from "./holder.ts";
 
 /** Another client holds the monitor. */
-export async function busyError(address: Address): Promise<BusyError> {
-	const holder = (await findHolder(address)) ?? "another client";
+export async function busyError(
+	address: Address,
+	known?: Holder,
+): Promise<BusyError> {
+	const holder = known ?? (await findHolder(address));
+	const { pid, commandLine, mountpoint } = holder ?? {};
+	const who = !holder
+		? "another client"
+		: `pid ${pid} (${mountpoint ? `qomfs, mounted on ${mountpoint}` : commandLine})`;
+	const remedy = mountpoint
+		? `use the files there, 'qomfs umount ${mountpoint}'`
+		: "end that client";
 	return new BusyError(
-		`${formatAddress(address)} is busy: ${holder} holds this monitor (QEMU serves one at a time); end that client, or give QEMU a second -qmp`,
+		`${formatAddress(address)} is busy: ${who} holds this monitor (QEMU serves one at a time); ${remedy}, or give QEMU a second -qmp`,
 	);
+}
+
+const looksMs = [50, 150];
+
+/**
+ * Who holds the monitor for longer than it is worth to wait: one connection all the while, of a
+ * process that is older than that. A command that will be done soon is none.
+ *
+ * @param patienceMs how long it is worth to wait
+ */
+export async function lastingHolder(
+	address: Address,
+	patienceMs: number,
+): Promise<Holder | undefined> {
+	let seen: Holder | undefined;
+	for (const waitMs of looksMs) {
+		await sleep(waitMs, undefined, { ref: false });
+		const holder = await findHolder(address);
+		if (!holder || holder.ageMs < patienceMs) return undefined;
+		if (seen && seen.socket !== holder.socket) return undefined;
+		seen = holder;
+	}
+	return seen;
 }
 
 /** What connect(2) has said, in words. */

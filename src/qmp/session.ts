@@ -275,6 +275,9 @@ export async function connectSession(
 	}
 }
 
+/** QEMU greets at once. After so long it is time to ask why it does not. */
+const silenceMs = 50;
+
 function receiveGreeting(
 	transport: Transport,
 	address: Address,
@@ -285,8 +288,16 @@ function receiveGreeting(
 			async () => reject(await transport.explainSilence(timeoutMs)),
 			timeoutMs,
 		);
-		transport.onMessage = (text) => {
+		const firstTimer = setTimeout(async () => {
+			const reason = await transport.explainLasting(timeoutMs);
+			if (reason) reject(reason);
+		}, silenceMs);
+		const stopWaiting = () => {
 			clearTimeout(timer);
+			clearTimeout(firstTimer);
+		};
+		transport.onMessage = (text) => {
+			stopWaiting();
 			try {
 				const message = readMessage(parseJson(text));
 				if (message.kind === "greeting") return resolve(message);
@@ -300,7 +311,7 @@ function receiveGreeting(
 			);
 		};
 		transport.onClose = (reason) => {
-			clearTimeout(timer);
+			stopWaiting();
 			// The one client may be leaving this very moment, or QEMU is shutting down.
 			reject(
 				reason instanceof ProtocolError

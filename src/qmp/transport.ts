@@ -20,6 +20,8 @@ export interface Transport {
 	onClose: (reason: QomfsError) => void;
 	/** Explains why the peer is silent, when the owner has waited long enough. */
 	explainSilence(waitedMs: number): Promise<QomfsError>;
+	/** Tells that the peer serves somebody else, if waiting for so long is no use. */
+	explainLasting(patienceMs: number): Promise<QomfsError | undefined>;
 }
 
 /**
@@ -130,6 +132,17 @@ class SocketTransport implements Transport {
 			);
 		const { busyError } = await explanations();
 		return busyError(this.#address);
+	}
+
+	async explainLasting(patienceMs: number): Promise<QomfsError | undefined> {
+		const isAfterAnother = () =>
+			acceptanceOf(this.#address, this.#socket) === "after another";
+		if (!isAfterAnother()) return undefined;
+		const { lastingHolder, busyError } = await explanations();
+		const holder = await lastingHolder(this.#address, patienceMs);
+		return holder && isAfterAnother()
+			? busyError(this.#address, holder)
+			: undefined;
 	}
 
 	#receive(chunk: Buffer): void {

@@ -416,9 +416,7 @@ describe.skipIf(lacksQemu)("a QEMU", () => {
 			const source = kind === "unix" ? vm.secondSocket : `127.0.0.1:${port}`;
 			const holder = connect(port, "127.0.0.1");
 			await once(holder, "data"); // it is served
-			const startMs = performance.now();
 			const finished = await box.qomfs([source, box.mountpoint, ...quick]);
-			const tookMs = performance.now() - startMs;
 			holder.destroy();
 			expectRefusal(
 				finished,
@@ -426,7 +424,6 @@ describe.skipIf(lacksQemu)("a QEMU", () => {
 				/is busy: (another client|pid \d+ \(.+\)) holds this monitor.*second -qmp/,
 			);
 			expect(finished.stderr).toContain(source);
-			expect(tookMs).toBeGreaterThan(900);
 			expect(await box.leftovers()).toEqual([]);
 		},
 	);

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { FaultBench, tiny } from "../support/faultBench.ts";
-import { lacksMount } from "../support/mounted.ts";
+import { lacksMount, run } from "../support/mounted.ts";
 
 const bench = new FaultBench("taken monitors");
 
@@ -48,6 +48,21 @@ describe.skipIf(lacksMount)("a monitor that is taken", () => {
 			expect(stderr).toContain(`pid ${pid} (`);
 			expect(stderr).toMatch(/; .*second -qmp/);
 		}
+	});
+
+	it("names the mount that holds it", async () => {
+		const { socket } = await bench.boot(tiny);
+		await bench.mount(socket);
+		bench.tally.fault();
+		const { status, stderr } = await run(process.execPath, [
+			new URL("../../bin/qom-get.js", import.meta.url).pathname,
+			...["-s", socket, "--timeout", "1", "/objects/io0", "type"],
+		]);
+		expect(status).toBe(4);
+		expect(stderr).toContain(
+			`pid ${await bench.daemonPid()} (qomfs, mounted on ${bench.mountpoint}) holds this monitor`,
+		);
+		expect(stderr).toContain(`'qomfs umount ${bench.mountpoint}'`);
 	});
 
 	it("names its holder on TCP", async () => {

@@ -52,6 +52,8 @@ class FakeTransport implements Transport {
 		return new TimeoutError("silence");
 	}
 
+	async explainLasting(): Promise<undefined> {}
+
 	end(reason: QomfsError): void {
 		if (this.#open) this.onClose(reason);
 		this.#open = false;

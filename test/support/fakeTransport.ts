@@ -23,6 +23,8 @@ export class FakeTransport implements Transport {
 		return new DisconnectedError("silence");
 	}
 
+	async explainLasting(): Promise<undefined> {}
+
 	end(reason: QomfsError): void {
 		if (this.isOpen) this.onClose(reason);
 		this.isOpen = false;
