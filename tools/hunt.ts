@@ -298,7 +298,7 @@ async function each<T>(
 const root = debianRoot("debian-testing-all", "testing", ["qemu-system"]);
 const chosen = process.argv.slice(2);
 const emulators = readdirSync(join(root, "usr/bin"), { withFileTypes: true })
-	.filter((entry) => entry.isFile() && /^qemu-system-\w+$/.test(entry.name))
+	.filter((entry) => entry.isFile() && /^qemu-system-[\w-]+$/.test(entry.name))
 	.map(({ name }) => name)
 	.filter((name) => chosen.length === 0 || chosen.includes(name));
 const kills: Kill[] = [];

@@ -97,6 +97,31 @@ describe.skipIf(lacksQemu)("the tools", () => {
 			}
 		});
 
+		it("--watch tells the time where that is asked for, and in JSON", async () => {
+			const iso = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`;
+			for (const [option, line] of [
+				["--time", new RegExp(`^${iso}  32768$`)],
+				[
+					"--json",
+					new RegExp(
+						`^{"time":"${iso}","path":"io0","property":"poll-max-ns","value":32768}$`,
+					),
+				],
+			] as const) {
+				const watch = tools.start(
+					"qom-get",
+					"--watch=0.1",
+					option,
+					"io0.poll-max-ns",
+				);
+				try {
+					expect((await watch.seen(1))[0]).toMatch(line);
+				} finally {
+					await watch.stop();
+				}
+			}
+		});
+
 		it("--watch shows at once what is, then what has changed", async () => {
 			await tools.output("qom-set", "io0.poll-max-ns", "32768");
 			const watch = tools.start(

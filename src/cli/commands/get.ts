@@ -36,6 +36,7 @@ interface GetFlags extends MachineFlags {
 	/** In seconds; true for the default. */
 	readonly watch?: number | true;
 	readonly until?: string;
+	readonly time?: true;
 }
 
 /** A word is a property with its path, or the name of a property of the first word. */
@@ -61,6 +62,10 @@ export const command: CommandDefinition<GetFlags> = {
 			flags: "--watch [sec]",
 			help: "print values again when they change, asking every SEC seconds (default: 1)",
 			parse: parseSeconds,
+		},
+		{
+			flags: "--time",
+			help: "print the time before each value; JSON of --watch has it anyway",
 		},
 		{ flags: "--until <value>", help: "wait until it has this value" },
 	],
@@ -205,13 +210,27 @@ function text({ value }: Seen): string {
 	return formatJson(shownJson(value));
 }
 
-function shown(seen: Seen, isOne: boolean, { json }: GetFlags): string {
+function shown(seen: Seen, isOne: boolean, flags: GetFlags): string {
 	const { object, property, value } = seen;
-	if (isOne && value !== redacted && !(value instanceof QomError))
-		return json ? formatJson(value) : linesOf(value);
-	return json
-		? formatJson({ path: object, property, ...shownJson(value) })
-		: `${label(seen)}: ${oneLineValue(value)}`;
+	const { json, time, watch } = flags;
+	const now = new Date().toISOString();
+	const isBare = isOne && value !== redacted && !(value instanceof QomError);
+	if (json)
+		return formatJson(
+			isBare && watch === undefined
+				? value
+				: {
+						...(watch !== undefined && { time: now }),
+						...{ path: object, property },
+						...shownJson(value),
+					},
+		);
+	if (isBare && !time) return linesOf(value);
+	return [
+		...(time ? [`${now} `] : []),
+		...(isBare ? [] : [`${label(seen)}:`]),
+		oneLineValue(value),
+	].join(" ");
 }
 
 /** As QEMU's original tool prints it: a struct member by member. */
