@@ -20,16 +20,21 @@ export interface Listing {
 	readonly seen: Map<string, Json | QomError>;
 	/** Counted from the request, for the answer may be as old as that; Infinity while it is awaited. */
 	expiresMs: number;
+	/** About so much memory, once QEMU has answered. */
+	bytes: number;
 }
 
-/** Enough for the sweep of a large machine; beyond it the oldest go first. */
-const maxListings = 10_000;
+/** Enough for the sweep of a large machine, which has some 10 MB; beyond it the oldest go first. */
+const maxBytes = 64 * 1024 * 1024;
+/** What an entry takes besides its texts. */
+const entryBytes = 64;
 
 export class Listings {
 	readonly #ttlMs: number;
 	readonly #now: () => number;
 	/** The oldest first. */
 	readonly #byPath = new Map<QomPath, Listing>();
+	#bytes = 0;
 
 	/** @param ttlMs how old a listing may be */
 	constructor(ttlMs: number, now: () => number) {
@@ -59,31 +64,46 @@ export class Listings {
 			children: undefined,
 			seen: new Map(),
 			expiresMs: Number.POSITIVE_INFINITY,
+			bytes: entryBytes,
 		};
-		this.#byPath.delete(path);
+		this.#remove(path);
 		this.#byPath.set(path, listing);
-		for (const [oldest, { expiresMs }] of this.#byPath) {
-			if (expiresMs > sentMs && this.#byPath.size <= maxListings) break;
-			this.#byPath.delete(oldest);
-		}
+		this.#bytes += listing.bytes;
+		this.#removeOldest(sentMs);
 		properties.then(
 			(properties) => {
 				listing.expiresMs = sentMs + this.#ttlMs;
 				listing.children = childrenOf(path, properties);
+				if (this.#byPath.get(path) !== listing) return;
+				this.#bytes -= listing.bytes;
+				listing.bytes = bytesOf(properties);
+				this.#bytes += listing.bytes;
+				this.#removeOldest(sentMs);
 			},
 			() => {
-				if (this.#byPath.get(path) === listing) this.#byPath.delete(path);
+				if (this.#byPath.get(path) === listing) this.#remove(path);
 			},
 		);
 		return listing;
+	}
+
+	#removeOldest(nowMs: number): void {
+		for (const [oldest, { expiresMs }] of this.#byPath) {
+			if (expiresMs > nowMs && this.#bytes <= maxBytes) break;
+			this.#remove(oldest);
+		}
+	}
+
+	#remove(path: QomPath): void {
+		this.#bytes -= this.#byPath.get(path)?.bytes ?? 0;
+		this.#byPath.delete(path);
 	}
 
 	/** An object is gone, with all below it; its parent lists it no longer. */
 	forget(path: QomPath): void {
 		const [parent] = splitPath(path);
 		for (const listed of this.#byPath.keys())
-			if (listed === parent || isWithin(listed, path))
-				this.#byPath.delete(listed);
+			if (listed === parent || isWithin(listed, path)) this.#remove(listed);
 	}
 
 	/** What was seen of values may no longer be so. */
@@ -93,7 +113,16 @@ export class Listings {
 
 	clear(): void {
 		this.#byPath.clear();
+		this.#bytes = 0;
 	}
+}
+
+function bytesOf(properties: readonly PropertyInfo[]): number {
+	return properties.reduce(
+		// A child's path is kept as well.
+		(sum, { name, type }) => sum + 2 * name.length + type.length + entryBytes,
+		entryBytes,
+	);
 }
 
 function childrenOf(

@@ -68,13 +68,16 @@ function propertyInfo(entry: Json): PropertyInfo {
 	return { name, type: shared(type) };
 }
 
-/** A machine has some hundred types, and a hundred thousand properties of them. */
+/** A machine has some hundred types of few characters, and a hundred thousand properties of them. */
 const sharedTypes = new Map<string, string>();
+const mostShared = 10_000;
+const longestShared = 128;
 
 function shared(type: string): string {
 	const known = sharedTypes.get(type);
 	if (known !== undefined) return known;
-	if (sharedTypes.size < 10_000) sharedTypes.set(type, type);
+	if (sharedTypes.size < mostShared && type.length <= longestShared)
+		sharedTypes.set(type, type);
 	return type;
 }
 

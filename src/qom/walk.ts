@@ -1,5 +1,5 @@
 /** Goes through a tree of objects, as `find` does: an object first, then what is below it. */
-import { QomError } from "../errors.ts";
+import { QomError, QomfsError } from "../errors.ts";
 import { objectTypeOf } from "./contents.ts";
 import { joinPath, type QomPath } from "./path.ts";
 import type { ObjectContents, QomSource } from "./source.ts";
@@ -22,6 +22,9 @@ interface Place {
 	readonly type?: string;
 }
 
+/** The deepest tree that was seen has 12 levels, the largest 30,000 objects. */
+const most = { levels: 1000, objects: 1_000_000 };
+
 /** QEMU does nothing else while it answers; a hundred objects take it some 30 ms. */
 const maxObjectsAtOnce = 100;
 
@@ -29,7 +32,7 @@ const maxObjectsAtOnce = 100;
  * An object and all below it, in QEMU's order. What is unplugged meanwhile is left out.
  *
  * @param maxDepth 0: the object alone
- * @throws QomError the first object is not there
+ * @throws QomError the first object is not there; QomfsError the tree has no end
  */
 export async function* walk(
 	source: QomSource,
@@ -40,6 +43,7 @@ export async function* walk(
 		? await fetchLevels(source, start, maxDepth)
 		: new Map<QomPath, ObjectContents>();
 	const waiting: Place[] = [{ path: start, depth: 0 }];
+	let count = 0;
 	for (let next = waiting.pop(); next; next = waiting.pop()) {
 		const { path, depth } = next;
 		const contents =
@@ -49,6 +53,7 @@ export async function* walk(
 			continue;
 		}
 		const type = next.type ?? (await objectTypeOf(source, path, contents));
+		checkEnd(next, ++count);
 		yield { path, depth, type, contents };
 		if (depth < maxDepth) waiting.push(...childrenOf(next, contents).reverse());
 	}
@@ -81,10 +86,22 @@ async function fetchLevels(
 			const contents = answers.get(place.path);
 			if (!contents || contents instanceof QomError) continue;
 			found.set(place.path, contents);
+			checkEnd(place, found.size);
 			if (place.depth < maxDepth) waiting.push(...childrenOf(place, contents));
 		}
 	}
 	return found;
+}
+
+/** @throws QomfsError no machine is like that */
+function checkEnd({ path, depth }: Place, count: number): void {
+	if (depth <= most.levels && count <= most.objects) return;
+	const above = path.split("/").slice(0, 4).join("/");
+	throw new QomfsError(
+		depth > most.levels
+			? `${above}: objects in objects, more than ${most.levels} levels deep; this is no QEMU`
+			: `more than ${most.objects} objects; this is no QEMU`,
+	);
 }
 
 function childrenOf(

@@ -25,8 +25,8 @@ const endless = (start: string, part: string): Flood => {
 	const repeated = Buffer.from(part.repeat(megabyte / part.length));
 	return (n) => (n === 0 ? start : repeated);
 };
-const many = (count: number, text: (index: number) => string): string =>
-	Array.from({ length: count }, (_none, index) => text(index)).join("\r\n");
+const lines = (count: number, text: (index: number) => string): string =>
+	many(count, text).join("\r\n");
 const deleted = (path: string) =>
 	`{"event":"DEVICE_DELETED","data":{"path":"${path}"},"timestamp":{"seconds":1,"microseconds":2}}`;
 
@@ -68,25 +68,38 @@ const floods: readonly [string, Flood][] = [
 				100,
 			),
 	],
-	["small events", () => many(5000, () => '{"event":"X"}')],
-	["events of other names", (n) => many(5000, (i) => `{"event":"E${n}_${i}"}`)],
+	["small events", () => lines(5000, () => '{"event":"X"}')],
+	[
+		"events of other names",
+		(n) => lines(5000, (i) => `{"event":"E${n}_${i}"}`),
+	],
 	[
 		"devices that are deleted",
-		(n) => many(5000, (i) => deleted(`/machine/peripheral/d${n}_${i}`)),
+		(n) => lines(5000, (i) => deleted(`/machine/peripheral/d${n}_${i}`)),
 	],
 	[
 		"devices of long paths that are deleted",
-		(n) => many(10, (i) => deleted(`/${n}_${i}${"/x".repeat(50_000)}`)),
+		(n) => lines(10, (i) => deleted(`/${n}_${i}${"/x".repeat(50_000)}`)),
 	],
 	[
 		"replies that nobody asked for",
-		(n) => many(5000, (i) => reply(n + i + 10, "x")),
+		(n) => lines(5000, (i) => reply(n + i + 10, "x")),
 	],
 	[
 		"refusals of a megabyte that nobody asked for",
 		() => `{"error":{"class":"GenericError","desc":"${"d".repeat(megabyte)}"}}`,
 	],
 ];
+
+/** What is answered the n-th time, where it is not the truth. */
+type Answers = (
+	n: number,
+	path: string | undefined,
+	property: string | undefined,
+) => unknown;
+
+const many = <Item>(count: number, make: (index: number) => Item): Item[] =>
+	Array.from({ length: count }, (_none, index) => make(index));
 
 let box: Sandbox;
 let server: HostileServer;
@@ -166,6 +179,40 @@ async function judge(what: string, untilMs: number): Promise<void> {
 }
 
 describe.skipIf(lacksMount)("a peer sends without end", () => {
+	it.each<[string, Answers]>([
+		[
+			"listings of other names and types each",
+			(n, path) =>
+				path === "/machine"
+					? many(5000, (i) => ({
+							name: `p${n}_${i}_${"n".repeat(200)}`,
+							type: `t${n}_${i}_${"t".repeat(5000)}`,
+						}))
+					: undefined,
+		],
+		[
+			"listings of 150,000 names",
+			(n, path) =>
+				path === "/machine"
+					? many(150_000, (i) => ({ name: `p${n}_${i}`, type: "int" }))
+					: undefined,
+		],
+		[
+			"values of 20 MB",
+			(n, _path, property) =>
+				property === "good" ? `${n}${"v".repeat(20_000_000)}` : undefined,
+		],
+	])("%s", { timeout: (seconds + 60) * 1000 }, async (what, answers) => {
+		await mount();
+		tally.fault();
+		let n = 0;
+		server.trick = ({ arguments: args, id }) => {
+			const value = answers(n++, args?.path, args?.property);
+			return value === undefined ? "honest" : reply(id, value);
+		};
+		await judge(what, performance.now() + seconds * 1000);
+	});
+
 	it.each(floods)(
 		"%s",
 		{ timeout: (seconds + 60) * 1000 },

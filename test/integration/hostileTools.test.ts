@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CountingProxy, valuesSet } from "../support/countingProxy.ts";
-import { HostileServer, reply } from "../support/hostileServer.ts";
+import { greetingOf, HostileServer, reply } from "../support/hostileServer.ts";
 import { toJson } from "../support/rawQmp.ts";
 import { controlsIn, expectRefusal, Tools } from "../support/tools.ts";
 
@@ -167,6 +167,60 @@ describe("with a machine that plays tricks", () => {
 			await tools.output("qom-set", "-s", path, "/", "addr", text);
 		expect(valuesSet(proxy.requests)).toEqual(["1f.0", "1e", 17, 30, -1]);
 		await proxy.close();
+	});
+
+	describe.each([7, 11])("whose version is %i", (major) => {
+		beforeEach(() => {
+			hostile.greeting = greetingOf(major);
+		});
+
+		it.each([
+			"qomfs find",
+			"qom-tree",
+			"qom-tree --draw",
+			"qom-list '/**'",
+			"qom-get '/**.type'",
+			"qom-set --dry-run '/**.type' x",
+		])("objects in objects without an end are no tree: %s", async (line) => {
+			const entries = [
+				{ name: "type", type: "string" },
+				{ name: "c", type: "child<container>" },
+			];
+			const values = [
+				{ ...entries[0], value: "container" },
+				{ ...entries[1], value: "" },
+			];
+			hostile.trick = ({ execute, arguments: args, id }) => {
+				if (execute === "qom-list") return reply(id, entries);
+				if (execute === "qom-get") return reply(id, "container");
+				if (execute !== "qom-list-get" || major < 11) return "honest";
+				return reply(
+					id,
+					args.paths.map(() => ({ properties: values })),
+				);
+			};
+			const { status, stdout, stderr } = await tools.sh(
+				`${line} > out; echo $?; tail -c 1000 out; rm out`,
+			);
+			expect(status).toBe(0);
+			expect(stdout.split("\n")[0]).not.toBe("0");
+			expect(stderr).toMatch(/^[^\n]*\n$/);
+			expect(stderr).toMatch(/levels deep; this is no QEMU|not found/);
+		});
+	});
+
+	it("blanks by the hundred thousand are a table like any other", async () => {
+		const value = `${" ".repeat(100_000)}x${" ".repeat(100_000)}`;
+		hostile.tree = {
+			"/": [
+				{ name: "type", type: "string", value: "container" },
+				{ name: value.slice(0, 200), type: value, value },
+			],
+		};
+		hostile.trick = ({ execute, id }) =>
+			execute === "qom-list-types" ? reply(id, []) : "honest";
+		const { status, stderr } = await tools.run("qom-list", "-l");
+		expect([status, stderr]).toEqual([0, ""]);
 	});
 
 	it("values of many megabytes are printed wholly", async () => {

@@ -93,7 +93,7 @@ async function table(
 	const described: ReadonlyMap<string, Description> = objectType
 		? await source.describe(objectType)
 		: new Map();
-	return columnify(
+	const text = columnify(
 		contents.properties.map(({ name, type }) => ({
 			name,
 			type,
@@ -106,5 +106,10 @@ async function table(
 			config: { value: { maxWidth: 60 } },
 			headingTransform: (heading) => heading.toUpperCase(),
 		},
-	).replace(/ +$/gm, "");
+	);
+	// Line by line: a pattern for blanks at the end of each takes the square of their number.
+	return text
+		.split("\n")
+		.map((line) => line.trimEnd())
+		.join("\n");
 }
