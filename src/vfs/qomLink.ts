@@ -11,6 +11,9 @@ import { unsetLink } from "../qom/write.ts";
 import type { Attributes, KnownAttributes, Symlink } from "./node.ts";
 import { QomProperty } from "./qomProperty.ts";
 
+/** The kernel takes no longer ones (PATH_MAX, with the NUL at its end). */
+const maxTargetBytes = 4095;
+
 export class QomLink extends QomProperty implements Symlink {
 	readonly kind = "symlink";
 
@@ -21,8 +24,9 @@ export class QomLink extends QomProperty implements Symlink {
 	known(): KnownAttributes {
 		const value = this.knownValue();
 		const isTarget = value === "" || isTargetPath(value);
+		const size = isTarget ? lengthOf(this.#relative(value)) : undefined;
 		return this.#attributes(
-			isTarget ? lengthOf(this.#targetOf(value)) : undefined,
+			size === undefined || size > maxTargetBytes ? undefined : size,
 		);
 	}
 
@@ -44,11 +48,20 @@ export class QomLink extends QomProperty implements Symlink {
 	}
 
 	/** An empty target the kernel would resolve to the directory itself. */
+	#relative(value: string): string {
+		return value === "" ? unsetLink : relativePath(this.object.path, value);
+	}
+
 	#targetOf(value: Json): string {
-		if (value === "") return unsetLink;
-		if (!isTargetPath(value))
+		if (value !== "" && !isTargetPath(value))
 			throw new FileError("EIO", "QEMU gave no path for this link");
-		return relativePath(this.object.path, value);
+		const target = this.#relative(value);
+		if (lengthOf(target) > maxTargetBytes)
+			throw new FileError(
+				"ENAMETOOLONG",
+				`it leads to a path of more than ${maxTargetBytes} bytes, and no link can`,
+			);
+		return target;
 	}
 
 	/**

@@ -502,6 +502,11 @@ describe.skipIf(lacksMount)("a peer whose names are no file names", () => {
 					...{ name: `bad${index}`, type: "link<x>", value },
 				})),
 				{ name: "fine", type: "link<x>", value: `/${goodName}` },
+				{
+					name: "long",
+					type: "link<x>",
+					value: `/${goodName}${"/n".repeat(2048)}`,
+				},
 			],
 		};
 		tally.fault();
@@ -514,7 +519,11 @@ describe.skipIf(lacksMount)("a peer whose names are no file names", () => {
 			}, timeoutMs);
 			expect(answer).toMatch(/^(ok|EIO)$/);
 		}
-		expect(await readdir(box.mountpoint)).toHaveLength(links.length + 2);
+		await expect(readlink(at("long"))).rejects.toThrow(/ENAMETOOLONG/);
+		expect(await readFile(at(".qomfs/errors"), "utf8")).toMatch(
+			/leads to a path of more than 4095 bytes/,
+		);
+		expect(await readdir(box.mountpoint)).toHaveLength(links.length + 3);
 	});
 
 	it("takes cycles of children for what they are, and stays small", async () => {
