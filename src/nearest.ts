@@ -14,7 +14,10 @@ export function nearest(
 	const most = Math.max(1, Math.floor(wanted.length / 3));
 	const alike = known
 		.filter(({ length }) => Math.abs(length - wanted.length) <= most)
-		.map((name) => ({ name, mistakes: mistakesBetween(wanted, name) }))
+		.map((name) => ({
+			name,
+			mistakes: mistakesBetween(wanted.toLowerCase(), name.toLowerCase()),
+		}))
 		.filter(({ mistakes }) => mistakes <= most && mistakes < wanted.length)
 		.sort((a, b) => a.mistakes - b.mistakes);
 	const longer =

@@ -107,9 +107,14 @@ const rules: readonly {
 		allowed: [leaves, /^(machine|qmp|qom|cache)\//],
 	},
 	{
+		room: "share",
+		files: /^share\//,
+		allowed: [leaves, /^(share|machine|qmp)\//],
+	},
+	{
 		room: "mount",
 		files: /^mount\//,
-		allowed: [leaves, /^(mount|machine|qmp|vfs|fuse)\//],
+		allowed: [leaves, /^(mount|machine|share|qmp|vfs|fuse)\//],
 	},
 	{ room: "cli and index.ts", files: /^(cli\/|index\.ts$)/, allowed: [/./] },
 ];

@@ -7,6 +7,7 @@ import {
 	type StdioOptions,
 	spawn,
 } from "node:child_process";
+import { resolve } from "node:path";
 import { MountError, UsageError } from "../errors.ts";
 import { givenDescriptor } from "../fuse/mountpoint.ts";
 import { log } from "../log.ts";
@@ -41,7 +42,8 @@ export async function startInBackground(
 			...process.execArgv,
 			...[script, "mount", "--background-child"],
 			...options.flatMap((option) => ["-o", option]),
-			...["--", source, mountpoint],
+			// As a path that others who look at this process can use.
+			...["--", source, resolve(mountpoint)],
 		],
 		{ detached: true, stdio: childStdio(givenDescriptor(mountpoint)) },
 	);

@@ -32,6 +32,8 @@ const meanings: ReadonlyMap<string, "(" | ")" | "!" | "-o" | "-a"> = new Map([
 	["-and", "-a"],
 ]);
 
+export const operatorNames: readonly string[] = [...meanings.keys()];
+
 /** What is inside a pair of parentheses, so far. */
 interface Group<Leaf> {
 	readonly alternatives: Expression<Leaf>[];

@@ -1,6 +1,6 @@
 /** `-o` options. Their names are those of mount.fuse3(8) and sshfs(1), and a few of our own. */
 import { UsageError } from "../errors.ts";
-import { type BackendName, backendNames } from "../fuse/backend.ts";
+import { backendNames } from "../fuse/backend.ts";
 import { defaultMountSettings, type MountSettings } from "../mount/settings.ts";
 import { didYouMean } from "../nearest.ts";
 import type { HelpEntry } from "./command.ts";
@@ -103,8 +103,13 @@ const definitions = new Map<string, Definition>(
 		),
 		backend: definition(
 			`how to speak to the kernel: ${backendNames.join(" or ")} (default kernel)`,
-			(value, name) => ({ backend: backendName(name, value) }),
+			(value, name) => ({ backend: oneOf(backendNames, name, value) }),
 			"NAME",
+		),
+		share: definition(
+			"what other clients of the monitor may do: rw, ro (read) or no (default rw)",
+			(value, name) => ({ share: oneOf(["rw", "ro", "no"], name, value) }),
+			"WHAT",
 		),
 	}),
 );
@@ -193,11 +198,15 @@ function seconds(name: string, value: string): number {
 	return number;
 }
 
-function backendName(name: string, value: string): BackendName {
-	const found = backendNames.find((known) => known === value);
+function oneOf<Choice extends string>(
+	choices: readonly Choice[],
+	name: string,
+	value: string,
+): Choice {
+	const found = choices.find((known) => known === value);
 	if (found) return found;
 	throw new UsageError(
-		`-o ${name}=${value}: no such way to the kernel; ${didYouMean(value, backendNames) ?? `there are ${backendNames.join(" and ")}`}`,
+		`-o ${name}=${value}: it must be ${choices.join(" or ")}; ${didYouMean(value, choices) ?? "'qomfs mount --help' tells what they mean"}`,
 	);
 }
 

@@ -6,6 +6,7 @@ import {
 	type Machine,
 	type MachineOptions,
 } from "../machine/machine.ts";
+import { reachableSource } from "../share/place.ts";
 
 /** The options that name a machine. */
 export interface MachineFlags {
@@ -30,7 +31,8 @@ export async function withMachine(
 	options: MachineOptions = {},
 ): Promise<void> {
 	const { timeout = timeoutSecDefault } = flags;
-	await using machine = await connect(monitorOf(flags), {
+	const source = await reachableSource(monitorOf(flags));
+	await using machine = await connect(source, {
 		timeoutMs: timeout * 1000,
 		connectTimeoutMs: Math.min(timeout, connectTimeoutSec) * 1000,
 		isOrdered: !flags.unsorted,
@@ -59,7 +61,7 @@ export async function askForWords(
 ): Promise<readonly string[]> {
 	if (!socket) return [];
 	try {
-		await using machine = await connect(socket, {
+		await using machine = await connect(await reachableSource(socket), {
 			connectTimeoutMs: completionTimeoutMs,
 			timeoutMs: completionTimeoutMs,
 		});

@@ -179,7 +179,7 @@ function refuseUnknownCommand(
 	const question = didYouMean(word, names);
 	if (question || (words.length === 1 && !/[/:]/.test(word)))
 		throw new UsageError(
-			`unknown command '${word}'; ${question ?? "'qomfs --help' lists them"}`,
+			`unknown command '${word}', and no directory of that name; ${question ?? "'qomfs --help' lists them"}`,
 		);
 }
 

@@ -58,7 +58,7 @@ export async function mountBinding(
 			// Not inside a callback of the binding; what is not cached is no failure.
 			setImmediate(() => fuse.invalidateEntry(path));
 		},
-		invalidateAll() {}, // they expire
+		async invalidateAll() {}, // they expire
 		async unmount() {
 			await close(fuse);
 			clearInterval(keepAlive);

@@ -21,8 +21,8 @@ export interface MountHandle {
 	readonly ended: Promise<void>;
 	/** Makes the kernel forget a name, for one that is gone. */
 	invalidate(path: string): void;
-	/** Makes it forget all names, for a machine that is another one. */
-	invalidateAll(): void;
+	/** Makes it forget all names, for a machine that is another one; resolves when it has. */
+	invalidateAll(): Promise<void>;
 	/** Detaches a mount that is in use: who uses it gets errors from then on. */
 	unmount(): Promise<Departure>;
 }

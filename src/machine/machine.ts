@@ -4,7 +4,7 @@
  */
 import { CachedSource } from "../cache/cachedSource.ts";
 import type { QomfsError } from "../errors.ts";
-import type { Json, JsonObject } from "../json.ts";
+import { formatJson, type Json, type JsonObject } from "../json.ts";
 import { type Address, formatAddress, parseAddress } from "../qmp/address.ts";
 import { Connection, type ConnectionListener } from "../qmp/connection.ts";
 import { formatVersion, type QemuVersion } from "../qmp/messages.ts";
@@ -14,6 +14,7 @@ import {
 	connectSession,
 	type OnTraffic,
 } from "../qmp/session.ts";
+import { holdsSecret } from "../qom/guard.ts";
 import { LiveSource } from "../qom/live.ts";
 import { OrderedSource } from "../qom/orderedSource.ts";
 import type { QomSource, QomView } from "../qom/source.ts";
@@ -56,6 +57,7 @@ export class Machine implements AsyncDisposable {
 	readonly #connection: Connection;
 	readonly #live: LiveSource;
 	readonly #cached: CachedSource;
+	readonly #forgetting = new Set<() => Promise<void>>();
 	#version: QemuVersion | undefined;
 	#sinceMs = Date.now();
 
@@ -155,6 +157,39 @@ export class Machine implements AsyncDisposable {
 	/** Tells of events, losses and returns from now on; returns its end. */
 	subscribe(listener: ConnectionListener): () => void {
 		return this.#connection.subscribe(listener);
+	}
+
+	/** What the QEMU that is connected has greeted with; undefined where none is. */
+	get greeting(): JsonObject | undefined {
+		return this.#connection.session?.greeting.message;
+	}
+
+	/**
+	 * Sends what somebody else has asked, whatever it is.
+	 *
+	 * @param onReply called with the reply as it is on the wire, and the id that it has there;
+	 *   never, if QEMU goes before
+	 * @returns false where no QEMU is connected
+	 */
+	forward(
+		request: JsonObject,
+		onReply: (text: string, id: number) => void,
+	): boolean {
+		const { session } = this.#connection;
+		session?.forward(request, holdsSecret(formatJson(request)), onReply);
+		return session !== undefined;
+	}
+
+	/** Somebody else may have changed anything. Resolves when nobody holds what was seen before. */
+	async forget(): Promise<void> {
+		this.#cached.forgetAll();
+		await Promise.all([...this.#forgetting].map((forget) => forget()));
+	}
+
+	/** Adds to what {@link forget} does; returns its removal. */
+	onForget(forget: () => Promise<void>): () => void {
+		this.#forgetting.add(forget);
+		return () => this.#forgetting.delete(forget);
 	}
 
 	/** For people and `.qomfs/status`; asks QEMU nothing. */

@@ -9,10 +9,13 @@ import {
 	serveFileSystem,
 } from "../fuse/serve.ts";
 import { formatJson } from "../json.ts";
+import { log } from "../log.ts";
 import { freshnessOf } from "../machine/freshness.ts";
 import { Machine } from "../machine/machine.ts";
 import { type Address, formatAddress } from "../qmp/address.ts";
 import { formatVersion } from "../qmp/messages.ts";
+import { sharePath } from "../share/place.ts";
+import { ShareServer } from "../share/shareServer.ts";
 import {
 	controlDirectory,
 	controlName,
@@ -136,6 +139,8 @@ function machineSubject(
 	/** Why it is over, if a loss is the end; that may come while the kernel is still busy. */
 	let end: QomfsError | undefined;
 	let handle: MountHandle | undefined;
+	let share: ShareServer | undefined;
+	machine.onForget(async () => handle?.invalidateAll());
 	machine.subscribe({
 		onConnected: () => handle?.invalidateAll(),
 		onLost(reason) {
@@ -149,18 +154,26 @@ function machineSubject(
 		},
 	});
 	return {
-		root: machineRoot(machine, mountpoint, settings, backend),
+		root: machineRoot(
+			machine,
+			mountpoint,
+			settings,
+			backend,
+			() => share?.path,
+		),
 		fsname: formatAddress(address),
 		title: () => titleOf(machine),
 		async open() {
 			if (settings.delayConnect) machine.openLater();
 			else await machine.open();
+			share = await shared(machine, settings);
 		},
 		served(mounted) {
 			handle = mounted;
 			if (end) void handle.unmount();
 		},
 		async close() {
+			await share?.close();
 			await machine.close();
 			if (end)
 				throw new MountError(
@@ -170,12 +183,31 @@ function machineSubject(
 	};
 }
 
+/** Lets others use the monitor. A mount is worth having without that, too. */
+async function shared(
+	machine: Machine,
+	{ share, readOnly, allowOther }: MountSettings,
+): Promise<ShareServer | undefined> {
+	if (share === "no") return undefined;
+	try {
+		return await ShareServer.listen(machine, {
+			path: await sharePath(machine.address),
+			isOpenToAll: allowOther,
+			isReadOnly: readOnly || share === "ro",
+		});
+	} catch (error) {
+		log.session("the monitor is not shared: %O", error);
+		return undefined;
+	}
+}
+
 /** A machine's tree with its `.qomfs`, to be mounted alone or beside others. */
 function machineRoot(
 	machine: Machine,
 	mountpoint: string,
 	{ readOnly, unsafeWrites, hideUnreadable }: MountSettings,
 	{ name, mostWaiting }: BackendChoice,
+	sharedPath: () => string | undefined,
 ): Directory {
 	const volume = new Volume({
 		readOnly,
@@ -193,6 +225,7 @@ function machineRoot(
 	const control = controlDirectory(volume, {
 		status: () => ({ ...machine.status(), pid: process.pid, backend: name }),
 		events,
+		shared: sharedPath,
 	});
 	return qomRoot(machine.view, volume, new Map([[controlName, control]]));
 }

@@ -31,6 +31,8 @@ export interface MountSettings extends FreshnessSettings {
 	/** How long QEMU may take for one command. */
 	readonly timeoutSec: number;
 	readonly connectTimeoutSec: number;
+	/** Whether other clients may use the monitor meanwhile, and what for. */
+	readonly share: "rw" | "ro" | "no";
 	/** The way to the kernel. */
 	readonly backend: BackendName;
 }
@@ -53,6 +55,7 @@ export function defaultMountSettings(): MountSettings {
 		...defaultFreshness,
 		timeoutSec: 10,
 		connectTimeoutSec: 3,
+		share: "rw",
 		backend: "kernel",
 	};
 }

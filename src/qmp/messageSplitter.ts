@@ -49,6 +49,8 @@ export class MessageSplitter {
 	#kept = Buffer.alloc(0);
 	#keptBytes = 0;
 	#depth = 0;
+	/** Where the message that is read begins in the chunk. */
+	#start = 0;
 	#digits = 0;
 	#values = 0;
 	#inString = false;
@@ -70,9 +72,31 @@ export class MessageSplitter {
 	 * @throws ProtocolError on bytes that cannot be QMP; the splitter is unusable afterwards
 	 */
 	push(chunk: Uint8Array): string[] {
-		const messages: string[] = [];
-		let start = 0;
-		for (let index = 0; index < chunk.length; index++) {
+		return [...this.messagesIn(chunk)];
+	}
+
+	/**
+	 * The same, one after the other: those before the bytes that cannot be QMP are given, too.
+	 *
+	 * @throws ProtocolError
+	 */
+	*messagesIn(chunk: Uint8Array): Generator<string> {
+		this.#start = 0;
+		for (
+			let end = this.#endOfNext(chunk, 0);
+			end > 0;
+			end = this.#endOfNext(chunk, end)
+		)
+			yield this.#complete(chunk.subarray(this.#start, end));
+		if (this.#depth > 0) this.#keep(chunk.subarray(this.#start));
+	}
+
+	/**
+	 * @returns where the next message ends, or 0 where none does; its beginning in the chunk
+	 *   is `#start`
+	 */
+	#endOfNext(chunk: Uint8Array, from: number): number {
+		for (let index = from; index < chunk.length; index++) {
 			const byte = chunk[index];
 			if (this.#inString) {
 				if (this.#escaped) this.#escaped = false;
@@ -81,7 +105,7 @@ export class MessageSplitter {
 			} else if (this.#depth === 0) {
 				if (byte === openBrace) {
 					this.#depth = 1;
-					start = index;
+					this.#start = index;
 				} else if (!isSpace(byte)) throw notQmp(chunk.subarray(index));
 			} else if (byte !== undefined && byte >= zero && byte <= nine) {
 				this.#digits++;
@@ -103,12 +127,10 @@ export class MessageSplitter {
 					);
 				this.#count(containerWeight);
 			} else if (byte === closeBrace || byte === closeBracket) {
-				if (--this.#depth === 0)
-					messages.push(this.#complete(chunk.subarray(start, index + 1)));
+				if (--this.#depth === 0) return index + 1;
 			}
 		}
-		if (this.#depth > 0) this.#keep(chunk.subarray(start));
-		return messages;
+		return 0;
 	}
 
 	#count(weight: number): void {

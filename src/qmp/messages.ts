@@ -19,6 +19,8 @@ export interface Greeting {
 	readonly kind: "greeting";
 	readonly version: QemuVersion;
 	readonly capabilities: readonly string[];
+	/** The whole of it, as QEMU sent it. */
+	readonly message: JsonObject;
 }
 
 export interface Reply {
@@ -64,7 +66,7 @@ export function readMessage(message: Json): Message {
 		return { kind: "error", id, class: errorClass, desc };
 	}
 	if (typeof message.event === "string") return readEvent(message);
-	if (isObject(message.QMP)) return readGreeting(message.QMP);
+	if (isObject(message.QMP)) return readGreeting(message.QMP, message);
 	throw unknown(message);
 }
 
@@ -82,7 +84,7 @@ function readEvent(message: JsonObject): QmpEvent {
 	};
 }
 
-function readGreeting(greeting: JsonObject): Greeting {
+function readGreeting(greeting: JsonObject, message: JsonObject): Greeting {
 	const version = isObject(greeting.version) ? greeting.version : {};
 	const qemu = isObject(version.qemu) ? version.qemu : {};
 	const capabilities = greeting.capabilities;
@@ -102,6 +104,7 @@ function readGreeting(greeting: JsonObject): Greeting {
 		capabilities: Array.isArray(capabilities)
 			? capabilities.filter((name) => typeof name === "string")
 			: [],
+		message,
 	};
 }
 

@@ -47,20 +47,18 @@ export interface CommandOptions {
 }
 
 interface PendingCommand {
-	readonly command: string;
-	/** Holds the stack of the sender: the code that receives the reply was not called by it. */
-	readonly sent: { readonly stack?: string };
 	/** Milliseconds since 1970. */
 	readonly sentMs: number;
 	readonly secret: boolean;
-	readonly resolve: (value: Json) => void;
-	readonly reject: (error: QomfsError) => void;
-	readonly timer: NodeJS.Timeout;
+	/** @param text of the reply, as it is on the wire */
+	readonly answered: (reply: Reply | ErrorReply, text: string) => void;
+	/** There will be no reply. */
+	readonly lost: (reason: QomfsError) => void;
 }
 
 /** The same error, with the stack of the sender of the command. */
 function asSentFrom(
-	{ stack = "" }: PendingCommand["sent"],
+	{ stack = "" }: { readonly stack?: string },
 	error: QomfsError,
 ): QomfsError {
 	const frames = stack.slice(stack.indexOf("\n"));
@@ -139,15 +137,8 @@ export class QmpSession {
 	): Promise<Json> {
 		const { timeoutMs = this.#timeoutMs, secret = false } = options;
 		if (this.#endReason) return Promise.reject(this.#endReason);
-		const id = this.#freeId();
 		const sent: { stack?: string } = {};
 		Error.captureStackTrace(sent, this.execute);
-		// QEMU reads its input byte by byte, so every byte counts: short ids, no spaces.
-		const text = formatJson({
-			execute: command,
-			...(args && { arguments: args }),
-			id,
-		});
 		return new Promise((resolve, reject) => {
 			const timer = setTimeout(() => {
 				// It stays pending until its late reply is here, which then changes nothing.
@@ -157,15 +148,59 @@ export class QmpSession {
 				);
 				reject(asSentFrom(sent, error));
 			}, timeoutMs);
-			const sentMs = Date.now();
-			this.#pending.set(id, {
-				...{ command, sent, sentMs, secret, resolve, reject, timer },
-			});
-			log.send("%s", secret ? `${command} (redacted)` : text);
-			this.#commands++;
-			this.#onTraffic("sent", text);
-			this.#bytesSent += this.#transport.send(text);
+			this.#send(
+				{ execute: command, ...(args && { arguments: args }) },
+				{
+					sentMs: Date.now(),
+					secret,
+					answered(reply) {
+						clearTimeout(timer);
+						if (reply.kind === "return") return resolve(reply.value);
+						const { class: errorClass, desc } = reply;
+						const error = new CommandError(command, errorClass, desc);
+						reject(asSentFrom(sent, error));
+					},
+					lost(reason) {
+						clearTimeout(timer);
+						reject(reason);
+					},
+				},
+			);
 		});
+	}
+
+	/**
+	 * Sends what somebody else has asked, whatever it is; only its id is ours.
+	 *
+	 * @param secret keeps arguments and reply out of the log
+	 * @param onReply called with the reply as it is on the wire, and the id in it; never, if the
+	 *   session ends before
+	 */
+	forward(
+		request: JsonObject,
+		secret: boolean,
+		onReply: (text: string, id: number) => void,
+	): void {
+		if (this.#endReason) return;
+		const id: number = this.#send(request, {
+			sentMs: Date.now(),
+			secret,
+			answered: (_reply, text) => onReply(text, id),
+			lost() {},
+		});
+	}
+
+	/** @returns the id of the command */
+	#send(request: JsonObject, pending: PendingCommand): number {
+		const id = this.#freeId();
+		// QEMU reads its input byte by byte, so every byte counts: short ids, no spaces.
+		const text = formatJson({ ...request, id });
+		this.#pending.set(id, pending);
+		log.send("%s", pending.secret ? `${request.execute} (redacted)` : text);
+		this.#commands++;
+		this.#onTraffic("sent", text);
+		this.#bytesSent += this.#transport.send(text);
+		return id;
 	}
 
 	/** Calls the listener for every event, in order with the replies; returns its removal. */
@@ -220,25 +255,14 @@ export class QmpSession {
 			return;
 		}
 		this.#pending.delete(id);
-		clearTimeout(pending.timer);
 		log.receive("%s", pending.secret ? "(redacted)" : text);
-		if (reply.kind === "return") pending.resolve(reply.value);
-		else
-			pending.reject(
-				asSentFrom(
-					pending.sent,
-					new CommandError(pending.command, reply.class, reply.desc),
-				),
-			);
+		pending.answered(reply, text);
 	}
 
 	#end(reason: QomfsError): void {
 		if (this.#endReason) return;
 		this.#endReason = reason;
-		for (const pending of this.#pending.values()) {
-			clearTimeout(pending.timer);
-			pending.reject(reason);
-		}
+		for (const pending of this.#pending.values()) pending.lost(reason);
 		this.#pending.clear();
 	}
 }

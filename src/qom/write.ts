@@ -28,6 +28,8 @@ export interface WriteRequest {
 	readonly text: string;
 	/** Kind of the current value; without it the name of the type decides. */
 	readonly kind?: ValueKind | undefined;
+	/** Sets nothing, but refuses what need not be tried to be refused. */
+	readonly isDry?: boolean;
 	/** Lifts the guard. */
 	readonly isUnsafe?: boolean;
 	/** What a user does to lift it, for the message: `--unsafe-writes sets it all the same`. */
@@ -53,11 +55,11 @@ export async function write(
 	if (!request.isUnsafe) await checkGuard(source, request);
 	if (parseType(type).kind === "link") {
 		const target = text === unsetLink ? "" : text;
-		await source.set(object, name, target);
+		if (!request.isDry) await source.set(object, name, target);
 		return target;
 	}
 	const value = parseValue(text, kind ?? kindOfType(type), type);
-	if (value === incomplete) return value;
+	if (value === incomplete || request.isDry) return value;
 	try {
 		await source.set(object, name, value);
 		return value;

@@ -44,12 +44,13 @@ export async function completeQmp(
 	if (begins) words.shift();
 	if (!schema) return [[], last];
 	const actions = begins || isInTransaction ? actionTypes(schema) : undefined;
+	if (words[0] === "help") words.shift();
 	const [command] = words;
 	if (command === undefined)
 		return offer(
 			actions
 				? [...actions.keys(), ")"]
-				: [...schema.commandNames, "transaction(", "exit"],
+				: [...schema.commandNames, "transaction(", "help", "exit"],
 			last,
 		);
 	const type = actions?.get(command) ?? schema.argumentsOf(command);

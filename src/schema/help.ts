@@ -1,7 +1,10 @@
 /** The help of one QMP command, from the schema of the connected QEMU. */
+import { CommandError, UsageError } from "../errors.ts";
+import { didYouMean } from "../nearest.ts";
 import { formatValue } from "../qom/codec.ts";
 import { type DeviceProperty, deviceProperties } from "./deviceProperties.ts";
 import type { Pair } from "./literal.ts";
+import { typesOf } from "./liveNames.ts";
 import type { Execute } from "./request.ts";
 import type { QmpSchema } from "./schema.ts";
 import { commandNamed } from "./typedArguments.ts";
@@ -34,9 +37,25 @@ export async function helpFor(
 	const isDevice = commandNamed(schema, givenName) === "device_add";
 	const properties =
 		isDevice && driver !== undefined
-			? await deviceProperties(execute, driver)
+			? await deviceProperties(execute, driver).catch((error) =>
+					refuseDevice(execute, driver, error),
+				)
 			: [];
 	return commandHelp(schema, name, givenName, pairs, columns, properties);
+}
+
+/** @throws UsageError there is no such device, with the nearest one; else the error itself */
+async function refuseDevice(
+	execute: Execute,
+	driver: string,
+	error: unknown,
+): Promise<never> {
+	if (!(error instanceof CommandError)) throw error;
+	const question = didYouMean(driver, await typesOf(execute, "device"));
+	throw new UsageError(
+		`device_add: there is no device '${driver}'; ${question ?? "TAB behind driver= lists them"}`,
+		{ cause: error },
+	);
 }
 
 /**

@@ -124,7 +124,8 @@ async function busNames(execute: Execute): Promise<readonly string[]> {
 	return names;
 }
 
-async function typesOf(
+/** All types that are derived from one and are not abstract. */
+export async function typesOf(
 	execute: Execute,
 	type: string,
 ): Promise<readonly string[]> {

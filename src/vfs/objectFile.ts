@@ -3,6 +3,7 @@ import { FileError } from "../errors.ts";
 import { formatJson, type JsonObject } from "../json.ts";
 import { contentsOf } from "../qom/contents.ts";
 import { objectDocument, valuesDocument } from "../qom/objectDocument.ts";
+import { OrderedSource } from "../qom/orderedSource.ts";
 import { joinPath, type QomPath } from "../qom/path.ts";
 import type { ObjectContents, QomSource } from "../qom/source.ts";
 import { snapshotHandle } from "./fileHandle.ts";
@@ -45,8 +46,9 @@ export function documentFile(
 		known: attributes,
 		open: async ({ write }) => {
 			if (write) throw new FileError("EACCES", "cannot be written");
-			const contents = await contentsOf(view, object);
-			const document = await make(view, object, contents);
+			const ordered = new OrderedSource(view);
+			const contents = await contentsOf(ordered, object);
+			const document = await make(ordered, object, contents);
 			return snapshotHandle(Buffer.from(`${formatJson(document)}\n`));
 		},
 	};

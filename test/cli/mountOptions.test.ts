@@ -25,6 +25,7 @@ describe("mount options", () => {
 			gid: process.getgid?.(),
 			umask: 0,
 			fsname: undefined,
+			share: "rw",
 			cacheTimeoutSec: 1,
 			valueTimeoutSec: 0.1,
 			timeoutSec: 10,
@@ -107,7 +108,7 @@ describe("mount options", () => {
 			expect(meaning).toMatch(/^\S.*\S$/);
 			return /^([a-z_]+)(?:=[A-Z]+)?$/.exec(term)?.[1];
 		});
-		expect(names).toHaveLength(20);
+		expect(names).toHaveLength(21);
 		for (const name of names)
 			expect(() => parseMountOptions(`${name}=x`)).not.toThrow(
 				/unknown option/,

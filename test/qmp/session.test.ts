@@ -77,6 +77,7 @@ const greeting: Greeting = {
 	kind: "greeting",
 	version: { major: 11, minor: 1, micro: 3, package: "" },
 	capabilities: [],
+	message: {},
 };
 
 function start(timeoutMs = 1000) {

@@ -44,6 +44,7 @@ export function fakeSession(timeoutMs = 1000) {
 			kind: "greeting",
 			version: { major: 7, minor: 2, micro: 0, package: "" },
 			capabilities: [],
+			message: {},
 		},
 		timeoutMs,
 	);

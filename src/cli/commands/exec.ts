@@ -11,14 +11,19 @@ import {
 	requestOf,
 	type SchemaSource,
 } from "../../schema/request.ts";
-import type { CommandDefinition, Completer, Invocation } from "../command.ts";
+import type {
+	CommandDefinition,
+	CommandOption,
+	Completer,
+	Invocation,
+} from "../command.ts";
 import { flatten } from "../flatten.ts";
 import {
 	type MachineFlags,
 	withMachine,
 	withoutObjects,
 } from "../openMachine.ts";
-import { socketOption, timeoutOption } from "../options.ts";
+import { socketOption, sortOut, timeoutOption } from "../options.ts";
 import { print } from "../output.ts";
 
 interface ExecFlags extends MachineFlags {
@@ -45,6 +50,17 @@ const completeWord: Completer = ({ words, current, ask }) => {
 	});
 };
 
+const plainOptions: readonly CommandOption[] = [
+	{ flags: "--json", help: "print what QEMU returns as JSON" },
+	{
+		flags: "--path <socket>",
+		help: "the same as --socket",
+		env: "QMP_PATH",
+	},
+	socketOption,
+	timeoutOption,
+];
+
 export const command: CommandDefinition<ExecFlags> = {
 	arguments: [
 		{
@@ -57,37 +73,31 @@ export const command: CommandDefinition<ExecFlags> = {
 	takesAnyWords: true,
 	hasOwnHelp: true,
 	options: [
-		{ flags: "--json", help: "print what QEMU returns as JSON" },
-		{
-			flags: "--path <socket>",
-			help: "the same as --socket",
-			env: "QMP_PATH",
-		},
-		socketOption,
-		timeoutOption,
+		...plainOptions,
 		{
 			flags: "-h, --help [command]",
 			help: "this help, or that of a QMP command",
 		},
 	],
+	prepare: withOptionsFirst,
 	run: runExec,
 };
 
+/** People add them at the end of the line, and no argument of a command begins with a hyphen. */
+function withOptionsFirst(words: readonly string[]): readonly string[] {
+	const { options, others } = sortOut(plainOptions, words);
+	return [...options, ...others];
+}
+
 /**
- * @param givenWords the command and its arguments; one word of JSON; `-` or none for stdin
+ * @param words the command and its arguments; one word of JSON; `-` or none for stdin
  * @throws UsageError the line is wrong; CommandError QEMU refuses; whatever connecting throws
  */
 async function runExec(
-	givenWords: readonly string[],
-	givenFlags: ExecFlags,
+	words: readonly string[],
+	flags: ExecFlags,
 	invocation: Invocation,
 ): Promise<void> {
-	// People add it at the end of the line, and no command has an argument of that name.
-	const words = givenWords.filter((word) => word !== "--json");
-	const flags: ExecFlags =
-		words.length < givenWords.length
-			? { ...givenFlags, json: true }
-			: givenFlags;
 	const socket = monitorOf(flags, invocation);
 	const wantedHelp = helpWanted(words, flags);
 	if (wantedHelp) {

@@ -22,6 +22,7 @@ import { completeObject, completeType } from "../completers.ts";
 import {
 	type Expression,
 	ExpressionParser,
+	operatorNames,
 	operators,
 	type Test,
 	testOf,
@@ -112,7 +113,7 @@ const completeWord: Completer = (cursor) => {
 	const test = tests.get(cursor.words.at(-1) ?? "");
 	if (test?.takesWord) return test.complete?.(cursor);
 	return cursor.current.startsWith("-")
-		? [...tests.keys()]
+		? [...tests.keys(), ...operatorNames]
 		: completeObject(cursor);
 };
 

@@ -16,6 +16,7 @@ import type {
 	QomSource,
 } from "../../qom/source.ts";
 import { parseType } from "../../qom/types.ts";
+import { startPaths } from "../absolutePath.ts";
 import type { CommandDefinition } from "../command.ts";
 import { completeObject } from "../completers.ts";
 import { type MachineFlags, withMachine } from "../openMachine.ts";
@@ -49,7 +50,9 @@ export const command: CommandDefinition<ListFlags> = {
 			const objects: QomPath[] = [];
 			const starts = paths.length > 0 ? paths : [rootPath];
 			const refusedStarts = await refusalsOf(starts, async (path) => {
-				objects.push(...(await selectObjects(source, path)));
+				// Documents and tables are for elsewhere, so they have absolute paths.
+				const select = flags.json || flags.long ? startPaths : selectObjects;
+				objects.push(...(await select(source, path)));
 			});
 			const hasTitles = starts.length + objects.length > 2 && !flags.json;
 			let isFirst = true;

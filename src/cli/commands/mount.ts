@@ -70,7 +70,11 @@ export const command: CommandDefinition<MountFlags & MachineFlags> = {
 		{ flags: "--background-child" },
 	],
 	lists: [mountOptionsList],
-	run([first, second], flags) {
+	run([first, second], flags, { isTyped }) {
+		if (second !== undefined && isTyped("socket"))
+			throw new UsageError(
+				`two sources: ${first} and -s ${flags.socket}; give one`,
+			);
 		if (first === undefined)
 			throw new UsageError(
 				"missing 'source' and 'mountpoint'; 'qomfs mount --help' shows how",

@@ -75,12 +75,15 @@ export const command: CommandDefinition<SetFlags> = {
 			const properties = await firstKnown(readings, (reading) =>
 				select(source, reading),
 			);
-			const namesEach = properties.length > 1 || flags.dryRun === true;
+			const namesEach =
+				properties.length > 1 ||
+				flags.dryRun === true ||
+				words.slice(0, -1).some(isPattern);
 			throwRefusals(
 				await refusalsOf(properties, async (property) => {
-					const set = flags.dryRun
-						? text
-						: formatValue(await setProperty(source, property, text, flags));
+					const set = formatValue(
+						await setProperty(source, property, text, flags),
+					);
 					const { object, info } = property;
 					// For one the reply of QEMU, which its original tool prints.
 					print(
@@ -114,6 +117,10 @@ function readWords(
 		throw new UsageError(
 			`unexpected argument '${words[3]}'; quote a value that contains spaces`,
 		);
+	if (third === undefined && !/[./]/.test(first))
+		throw new UsageError(
+			`the value is missing: qom-set ${first} ${second} VALUE, or qom-set ${first}.PROPERTY VALUE`,
+		);
 	return third === undefined
 		? [readingsOf(first), second]
 		: [[{ object: first, property: second }], third];
@@ -139,7 +146,7 @@ async function setProperty(
 	source: QomSource,
 	{ object, info, contents }: SelectedProperty,
 	text: string,
-	{ unsafeWrites }: SetFlags,
+	{ dryRun, unsafeWrites }: SetFlags,
 ): Promise<Json> {
 	// Where it did not come along, it is asked for only if the guard has to know.
 	const objectType = contents.values.get("type");
@@ -150,6 +157,7 @@ async function setProperty(
 			info,
 			text,
 			kind: current instanceof QomError ? undefined : kindOfValue(current),
+			isDry: dryRun === true,
 			isUnsafe: unsafeWrites === true,
 			unsafeHint: "--unsafe-writes sets it anyway",
 			objectType: typeof objectType === "string" ? objectType : undefined,

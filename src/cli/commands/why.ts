@@ -72,7 +72,16 @@ async function failuresAround(
 ): Promise<readonly Failed[] | undefined> {
 	const mountpoint = mountOf(file);
 	if (mountpoint === undefined) return undefined;
-	const log = await readFile(join(mountpoint, ".qomfs/errors"), "utf8");
+	const log = await readFile(join(mountpoint, ".qomfs/errors"), "utf8").catch(
+		(cause) => {
+			throw new MountError(
+				cause.code === "EACCES"
+					? `${mountpoint} belongs to another user, who may ask`
+					: `${mountpoint} does not tell: ${cause.message}`,
+				{ cause },
+			);
+		},
+	);
 	return log
 		.trimEnd()
 		.split("\n")

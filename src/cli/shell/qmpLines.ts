@@ -186,13 +186,13 @@ export class QmpLines implements ShellLines {
 /** What can be typed. */
 function generalHelp(commands: readonly string[]): string {
 	return [
+		...rows(commands.toSorted()),
+		"",
 		"COMMAND [NAME=VALUE...]             a command, with arguments by their names",
 		'{"execute": ..., "arguments": ...}  the same as JSON, over as many lines as it takes',
 		"transaction( ... )                  actions of a transaction, one a line",
 		"help COMMAND, COMMAND --help        what a command takes",
 		"exit                                leaves the shell; so does Ctrl-D",
-		"",
-		...rows(commands.toSorted()),
 	].join("\n");
 }
 

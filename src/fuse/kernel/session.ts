@@ -107,10 +107,11 @@ export class KernelSession {
 		);
 	}
 
-	/** Makes it forget all names. */
-	withdrawAll(): void {
+	/** Makes it forget all names; resolves when it has. */
+	withdrawAll(): Promise<void> {
 		for (const name of [...(this.#nodes.root.children?.keys() ?? [])])
 			this.withdraw([name]);
+		return this.#channel.settled();
 	}
 
 	/** Lets go of the mount: who waits, and who still comes, gets ENODEV. */

@@ -3,21 +3,25 @@ import { FileError } from "../../errors.ts";
 import { formatJson, type JsonObject } from "../../json.ts";
 import { joinPath } from "../../qom/path.ts";
 import { type FileHandle, snapshotHandle } from "../fileHandle.ts";
-import type { Directory, File, NodeKind } from "../node.ts";
+import type { Directory, File, NodeKind, Symlink } from "../node.ts";
 import type { Volume } from "../volume.ts";
 import type { LogFile } from "./logFile.ts";
 
 export const controlName = ".qomfs";
+/** In it, the shared monitor. */
+export const socketName = "qmp.sock";
 
 export interface ControlFiles {
 	/** Gives what `status` shows. */
 	readonly status: () => JsonObject;
 	readonly events: LogFile;
+	/** Path of the socket on which the monitor is shared, while it is. */
+	readonly shared: () => string | undefined;
 }
 
 export function controlDirectory(
 	volume: Volume,
-	{ status, events }: ControlFiles,
+	{ status, events, shared }: ControlFiles,
 ): Directory {
 	const path = `/${controlName}`;
 	const sinceMs = Date.now();
@@ -43,6 +47,19 @@ export function controlDirectory(
 			},
 		},
 	];
+	const socket = (): Symlink | undefined => {
+		const target = shared();
+		return target === undefined
+			? undefined
+			: {
+					kind: "symlink",
+					volume,
+					path: joinPath(path, socketName),
+					waits: false,
+					...attributes("symlink", 0o777, () => Buffer.byteLength(target)),
+					target: async () => target,
+				};
+	};
 	const log = (name: string, lines: LogFile) =>
 		file(
 			name,
@@ -66,7 +83,13 @@ export function controlDirectory(
 		path,
 		waits: false,
 		...attributes("directory", 0o700, () => 0),
-		lookup: async (name) => files.get(name),
-		entries: async () => [...files].map(([name, node]) => ({ name, node })),
+		lookup: async (name) => (name === socketName ? socket() : files.get(name)),
+		entries: async () => {
+			const node = socket();
+			return [
+				...[...files].map(([name, node]) => ({ name, node })),
+				...(node ? [{ name: socketName, node }] : []),
+			];
+		},
 	};
 }

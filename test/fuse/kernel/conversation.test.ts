@@ -201,7 +201,7 @@ describe("what the kernel is told unasked", () => {
 	it("is every name of the root, for another machine", async () => {
 		await kernel.lookup("one");
 		await kernel.lookup("three", await kernel.lookup("below"));
-		kernel.session.withdrawAll();
+		void kernel.session.withdrawAll();
 		await kernel.lookup("two");
 		const told = kernel.notifications.map(({ body }) =>
 			body.toString("utf8", abi.notifyInvalidateEntryOut.bytes),

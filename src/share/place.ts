@@ -1,0 +1,83 @@
+/** Where the socket of a shared monitor lies: named after the monitor, so that it is found by it. */
+import { createHash } from "node:crypto";
+import { lstat, readlink, realpath } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Address, formatAddress, parseAddress } from "../qmp/address.ts";
+
+/** Of this user, and of nobody else. */
+export function shareDirectory(): string {
+	const uid = process.getuid?.() ?? 0;
+	const runtime = process.env.XDG_RUNTIME_DIR;
+	if (runtime) return join(runtime, "qomfs");
+	return uid === 0 ? "/run/qomfs" : join(tmpdir(), `qomfs-${uid}`);
+}
+
+/** Whether nobody but this user or root can put anything there. */
+export async function isTrusted(directory: string): Promise<boolean> {
+	const stats = await lstat(directory).catch(() => undefined);
+	const owners = [0, process.getuid?.()];
+	return (
+		stats?.isDirectory() === true &&
+		owners.includes(stats.uid) &&
+		(stats.mode & 0o022) === 0
+	);
+}
+
+/** The same for every way to write the monitor's address. */
+export async function sharePath(address: Address): Promise<string> {
+	const name = createHash("sha256")
+		.update(await canonical(address))
+		.digest("hex")
+		.slice(0, 32);
+	return join(shareDirectory(), `${name}.sock`);
+}
+
+async function canonical(address: Address): Promise<string> {
+	if (address.kind !== "unix") return formatAddress(address);
+	const path = resolve(address.path);
+	const directory = await realpath(dirname(path)).catch(() => dirname(path));
+	return join(directory, basename(path));
+}
+
+export function listens(path: string): Promise<boolean> {
+	return new Promise((settle) => {
+		const socket = connect(path);
+		socket.once("connect", () => {
+			socket.destroy();
+			settle(true);
+		});
+		socket.once("error", () => settle(false));
+	});
+}
+
+/** How long a mount may take to say where its monitor is. */
+const patienceMs = 2000;
+
+/**
+ * Where a machine is reached now: through the shared socket, if a mount holds its monitor, or if
+ * the source is the directory where it is mounted; else the source itself.
+ */
+export async function reachableSource(source: string): Promise<string> {
+	const address = parseAddress(source);
+	if (address.kind === "unix") {
+		const stats = await lstat(address.path).catch(() => undefined);
+		if (stats?.isDirectory()) return socketOfMount(address.path, source);
+	}
+	if (!(await isTrusted(shareDirectory()))) return source;
+	const path = await sharePath(address);
+	return (await listens(path)) ? path : source;
+}
+
+async function socketOfMount(
+	directory: string,
+	source: string,
+): Promise<string> {
+	const target = readlink(join(directory, ".qomfs", "qmp.sock"));
+	return Promise.race([
+		target.catch(() => source),
+		sleep(patienceMs, source, { ref: false }),
+	]);
+}
