@@ -193,8 +193,8 @@ describe.skipIf(lacksQemu)("qmp-shell on a terminal", () => {
 	it("helps: with all commands, and with one", async () => {
 		await open();
 		terminal.type(`help${keys.enter}`);
-		await terminal.shows("what a command takes");
 		await terminal.shows("query-status");
+		await terminal.shows("what a command takes");
 		terminal.type(`help device_add driver=virtio-rng-pci${keys.enter}`);
 		await terminal.shows("Properties of virtio-rng-pci:");
 		await terminal.shows("max-bytes");
