@@ -36,6 +36,23 @@ export function parseExact(text: string): Json {
 	return new ExactParser(text).whole();
 }
 
+/**
+ * Parses what a user has typed.
+ *
+ * @throws SyntaxError as {@link parseJson}, and on more than 1024 levels: no more can be written again
+ */
+export function parseTyped(text: string): Json {
+	let depth = 0;
+	// Whole strings first, so that brackets inside them do not count.
+	for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}]/gs)) {
+		if (token === "[" || token === "{") depth++;
+		else if (token === "]" || token === "}") depth--;
+		if (depth > deepest)
+			throw new SyntaxError(`JSON nested more than ${deepest} levels deep`);
+	}
+	return parseJson(text);
+}
+
 /** Compact JSON text, integers digit by digit. */
 export function formatJson(value: Json): string {
 	return JSON.stringify(value, (_key, member) =>

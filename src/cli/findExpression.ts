@@ -34,6 +34,8 @@ const meanings: ReadonlyMap<string, "(" | ")" | "!" | "-o" | "-a"> = new Map([
 
 export const operatorNames: readonly string[] = [...meanings.keys()];
 
+const deepest = 100;
+
 /** What is inside a pair of parentheses, so far. */
 interface Group<Leaf> {
 	readonly alternatives: Expression<Leaf>[];
@@ -55,6 +57,8 @@ export class ExpressionParser<Leaf> {
 				group.isNegated = !group.isNegated;
 				break;
 			case "(":
+				if (this.#groups.length > deepest)
+					throw new UsageError(`more than ${deepest} parentheses in another`);
 				this.#groups.push(emptyGroup());
 				break;
 			case ")":

@@ -69,6 +69,7 @@ export async function chooseBackend(name: BackendName): Promise<BackendChoice> {
  * until `unmount` or an unmount from outside.
  * The process that serves must never touch the mount by synchronous calls.
  *
+ * @param litter files that are to go if this process is killed
  * @throws MountError
  */
 export async function serveFileSystem(
@@ -76,11 +77,12 @@ export async function serveFileSystem(
 	mountpoint: string,
 	options: MountOptions,
 	{ mount }: BackendChoice,
+	litter: readonly string[] = [],
 ): Promise<MountHandle> {
 	await confirmMountpoint(mountpoint);
 	const ended = Promise.withResolvers<void>();
 	const isGiven = givenDescriptor(mountpoint) !== undefined;
-	const watchdog = isGiven ? undefined : new Watchdog(mountpoint);
+	const watchdog = isGiven ? undefined : new Watchdog(mountpoint, litter);
 	let backend: Backend;
 	try {
 		backend = await mount(fs, mountpoint, options, ended.resolve);

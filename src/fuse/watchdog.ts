@@ -19,16 +19,22 @@ const script = `
 		END { for (path in topmost) if (topmost[path] == device) print path }
 	' /proc/self/mountinfo | sed 's/\\\\\\([0-7]\\{3\\}\\)/\\\\0\\1/g' |
 	while read -r path; do fusermount3 -uz -- "$(printf '%b/' "$path")"; done
+	for file; do rm -f -- "$file"; rmdir -- "\${file%/*}"; done
 `;
 
 export class Watchdog {
 	readonly #shell: ChildProcess;
 
-	/** Started before the mount, so that it holds nothing of it. */
-	constructor(mountpoint: string) {
+	/**
+	 * Started before the mount, so that it holds nothing of it.
+	 *
+	 * @param litter files that a dead daemon leaves behind, to be removed with their directory,
+	 *   if that is empty then
+	 */
+	constructor(mountpoint: string, litter: readonly string[] = []) {
 		this.#shell = spawn(
 			"/bin/sh",
-			["-c", script, mountpoint],
+			["-c", script, mountpoint, ...litter],
 			// A session of its own: Ctrl-C is not meant for it.
 			{ cwd: "/", detached: true, stdio: ["pipe", "ignore", "ignore"] },
 		);

@@ -61,6 +61,8 @@ interface Subject {
 	/** For people. */
 	readonly title: () => string;
 	open(): Promise<void>;
+	/** Files that it has made, and that are to go with it however it ends. */
+	litter(): readonly string[];
 	/** From now on the kernel is told what it must forget, and the end of the subject ends the mount. */
 	served(handle: MountHandle): void;
 	/** @throws MountError when its end was the end of the mount */
@@ -104,6 +106,7 @@ async function serve(
 				requestTimeoutMs: settings.timeoutSec * 2000 + 5000,
 			},
 			backend,
+			subject.litter(),
 		);
 	} catch (error) {
 		await subject.close().catch(() => {}); // the first failure is the one to tell
@@ -168,6 +171,7 @@ function machineSubject(
 			else await machine.open();
 			share = await shared(machine, settings);
 		},
+		litter: () => (share ? [share.path] : []),
 		served(mounted) {
 			handle = mounted;
 			if (end) void handle.unmount();

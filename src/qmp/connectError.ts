@@ -18,8 +18,12 @@ export async function busyError(
 	const who = !holder
 		? "another client"
 		: `pid ${pid} (${mountpoint ? `qomfs, mounted on ${mountpoint}` : commandLine})`;
+	const unmount =
+		mountpoint && /^[\w/.+-]+$/.test(mountpoint)
+			? `'qomfs umount ${mountpoint}'`
+			: "unmount it";
 	const remedy = mountpoint
-		? `use the files there, 'qomfs umount ${mountpoint}'`
+		? `use the files there, ${unmount}`
 		: "end that client";
 	return new BusyError(
 		`${formatAddress(address)} is busy: ${who} holds this monitor (QEMU serves one at a time); ${remedy}, or give QEMU a second -qmp`,

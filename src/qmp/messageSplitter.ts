@@ -14,17 +14,20 @@ export interface SplitterLimits {
 	readonly digits: number;
 	/**
 	 * Most values accepted in one message, for each takes memory and time of its own: an array or
-	 * an object counts as {@link containerWeight} more, a long number as {@link longNumberWeight}.
+	 * an object counts as {@link containerWeight} more, the name of a member as
+	 * {@link memberWeight}, a text as one, and each {@link longDigits} digits of a number as
+	 * {@link longNumberWeight}.
 	 */
 	readonly values: number;
 }
 
 const containerWeight = 4;
+const memberWeight = 2;
 const longNumberWeight = 10;
 /** A number of so many digits may be one that only a bigint holds. */
 const longDigits = 16;
 
-/** Far above anything seen: a whole tree of 2,500 objects has 4 MB and 500,000 values so counted. */
+/** Far above anything seen: a whole tree of 2,500 objects has 4 MB and 1.1 million values so counted. */
 const defaultLimits: SplitterLimits = {
 	messageBytes: 64 * 1024 * 1024,
 	depth: 1024,
@@ -35,6 +38,7 @@ const defaultLimits: SplitterLimits = {
 const quote = 0x22;
 const backslash = 0x5c;
 const comma = 0x2c;
+const colon = 0x3a;
 const zero = 0x30;
 const nine = 0x39;
 const openBrace = 0x7b;
@@ -109,7 +113,7 @@ export class MessageSplitter {
 				} else if (!isSpace(byte)) throw notQmp(chunk.subarray(index));
 			} else if (byte !== undefined && byte >= zero && byte <= nine) {
 				this.#digits++;
-				if (this.#digits === longDigits) this.#count(longNumberWeight);
+				if (this.#digits % longDigits === 0) this.#count(longNumberWeight);
 				if (this.#digits > this.#limits.digits)
 					throw new ProtocolError(
 						`number of more than ${this.#limits.digits} digits; is it a QMP monitor?`,
@@ -117,9 +121,13 @@ export class MessageSplitter {
 			} else if (byte === comma) {
 				this.#digits = 0;
 				this.#count(1);
+			} else if (byte === colon) {
+				this.#digits = 0;
+				this.#count(memberWeight);
 			} else if (byte === quote) {
 				this.#inString = true;
 				this.#digits = 0;
+				this.#count(1);
 			} else if (byte === openBrace || byte === openBracket) {
 				if (++this.#depth > this.#limits.depth)
 					throw new ProtocolError(

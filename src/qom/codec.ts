@@ -1,6 +1,6 @@
 /** Values as the text of a file, and back. What kind a value is, its JSON says, never its type's name. */
 import { beginningOf, ValueError } from "../errors.ts";
-import { formatJson, type Json, parseJson } from "../json.ts";
+import { formatJson, type Json, parseJson, parseTyped } from "../json.ts";
 
 /**
  * One value, one line, without the final newline: strings raw, numbers in decimal,
@@ -141,8 +141,10 @@ function outOfRange(text: string, reason: string): ValueError {
 function parseDocument(text: string): Json | typeof incomplete {
 	let value: Json;
 	try {
-		value = parseJson(text);
-	} catch {
+		value = parseTyped(text);
+	} catch (error) {
+		if (/levels deep$/.test((error as Error).message))
+			throw new ValueError((error as Error).message);
 		return isUnfinished(text) ? incomplete : text;
 	}
 	if (!isWellFormed(value))

@@ -135,8 +135,11 @@ const secretProperties: ReadonlyMap<string, readonly string[]> = new Map([
  * logged or kept. `qom-list-get` gives every value of an object.
  */
 export function holdsSecret(text: string): boolean {
+	const plain = text.replace(/\\u([0-9a-f]{4})/gi, (_all, code) =>
+		String.fromCharCode(Number.parseInt(code, 16)),
+	);
 	return /secret|passw|qom-list-get|qom-[gs]et\b.*\bdata\b|property\W+data\b/is.test(
-		text,
+		plain,
 	);
 }
 

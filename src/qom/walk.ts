@@ -23,7 +23,7 @@ interface Place {
 }
 
 /** The deepest tree that was seen has 12 levels, the largest 30,000 objects. */
-const most = { levels: 1000, objects: 1_000_000 };
+const most = { levels: 1000, objects: 250_000 };
 
 /** QEMU does nothing else while it answers; a hundred objects take it some 30 ms. */
 const maxObjectsAtOnce = 100;

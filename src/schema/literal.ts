@@ -3,7 +3,7 @@
  * Integers are exact.
  */
 import { UsageError } from "../errors.ts";
-import { isObject, type Json, type JsonObject, parseJson } from "../json.ts";
+import { isObject, type Json, type JsonObject, parseTyped } from "../json.ts";
 import { parseInteger, parsePythonLiteral } from "./pythonLiteral.ts";
 
 /** An argument as it was typed. */
@@ -80,7 +80,7 @@ function fits(number: number | bigint): boolean {
 
 /** Reads JSON, or a literal of Python; undefined if it is neither. */
 export function readDocument(text: string): Json | undefined {
-	for (const parse of [parseJson, parsePythonLiteral]) {
+	for (const parse of [parseTyped, parsePythonLiteral]) {
 		try {
 			return parse(text);
 		} catch (error) {

@@ -3,7 +3,7 @@
  * their kinds, and if QEMU then expects another kind, the command is sent again with that.
  */
 import { CommandError, UsageError } from "../errors.ts";
-import { isObject, type Json, type JsonObject, parseJson } from "../json.ts";
+import { isObject, type Json, type JsonObject, parseTyped } from "../json.ts";
 import { type Pair, readDocument, readPair, splitWords } from "./literal.ts";
 import type { QmpSchema } from "./schema.ts";
 
@@ -60,7 +60,7 @@ export function requestOf([
 function readJsonRequest(text: string): QmpRequest {
 	let message: Json;
 	try {
-		message = parseJson(text);
+		message = parseTyped(text);
 	} catch (cause) {
 		throw new UsageError(
 			`a command in JSON cannot be read: ${(cause as Error).message}`,

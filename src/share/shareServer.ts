@@ -3,7 +3,7 @@
  * lets any number use the one that a mount holds.
  */
 import { once } from "node:events";
-import { chmod, mkdir, rm } from "node:fs/promises";
+import { chmod, mkdir, rm, rmdir } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { MountError } from "../errors.ts";
@@ -80,6 +80,8 @@ export class ShareServer {
 		this.#server.close();
 		for (const socket of this.#clients.values()) socket.destroy();
 		await rm(this.path, { force: true });
+		// Unless others have theirs there.
+		await rmdir(dirname(this.path)).catch(() => {});
 	}
 
 	#serve(socket: Socket): void {

@@ -158,8 +158,8 @@ class WritableHandle implements FileHandle {
 	readonly #readable: boolean;
 	readonly #assembler: WriteAssembler;
 	#snapshot: Promise<Uint8Array> | undefined;
-	/** Whether QEMU has been sent the value and has not answered. */
-	#isSetting = false;
+	/** What was set last, or is being set. */
+	#setting: Promise<void> | undefined;
 	/** Sets what may have been a piece. */
 	#timer: NodeJS.Timeout | undefined;
 	/** The outcome of that, until somebody is told. */
@@ -189,6 +189,13 @@ class WritableHandle implements FileHandle {
 		clearTimeout(this.#timer);
 		try {
 			await this.#settled();
+			const { mayContinue, text: held } = this.#assembler;
+			if (
+				mayContinue &&
+				!this.#assembler.continues(position) &&
+				held !== undefined
+			)
+				await this.#set(held);
 			const text = this.#assembler.add(bytes, position);
 			if (text === undefined) return;
 			if (this.#assembler.mayContinue) this.#setLater();
@@ -202,8 +209,7 @@ class WritableHandle implements FileHandle {
 	async release(): Promise<void> {
 		clearTimeout(this.#timer);
 		await this.#settled();
-		// Whoever was interrupted closes it while QEMU is at it.
-		if (!this.#assembler.isHeld || this.#isSetting) return;
+		if (!this.#assembler.isHeld) return;
 		const { mayContinue, text } = this.#assembler;
 		if (mayContinue && text !== undefined) await this.#set(text);
 		if (this.#assembler.isHeld)
@@ -225,19 +231,20 @@ class WritableHandle implements FileHandle {
 
 	/** What was set meanwhile has an outcome. @throws as it did, once */
 	async #settled(): Promise<void> {
+		// Whoever was interrupted goes on, or closes it, while QEMU is at it, and knows its outcome.
+		await this.#setting?.catch(() => {});
 		const settling = this.#settling;
 		this.#settling = undefined;
 		await settling;
 	}
 
-	async #set(text: string): Promise<void> {
-		this.#isSetting = true;
-		try {
-			if (!(await this.#file.writeText(text))) return;
+	#set(text: string): Promise<void> {
+		const setting = this.#file.writeText(text).then((isSet) => {
+			if (!isSet) return;
 			this.#snapshot = undefined;
 			this.#assembler.markSet();
-		} finally {
-			this.#isSetting = false;
-		}
+		});
+		this.#setting = setting;
+		return setting;
 	}
 }

@@ -41,6 +41,11 @@ export class WriteAssembler {
 		return this.#held && this.#isWholeBlocks;
 	}
 
+	/** Whether a write there goes on with the value so far. */
+	continues(position: number): boolean {
+		return this.#append || position === this.#nextPosition;
+	}
+
 	/**
 	 * Takes a write and returns the text of the value so far, without its final newline;
 	 * undefined while its last character is not complete.
@@ -48,7 +53,7 @@ export class WriteAssembler {
 	 * @throws FileError EFBIG, EINVAL when it is not UTF-8
 	 */
 	add(bytes: Uint8Array, position: number): string | undefined {
-		if (!this.#append && position !== this.#nextPosition) this.reset();
+		if (!this.continues(position)) this.reset();
 		if (this.#bytes.length === 0) this.#startPosition = position;
 		this.#nextPosition = position + bytes.length;
 		const isBehind =
@@ -56,6 +61,9 @@ export class WriteAssembler {
 			(this.#append || position > this.#tooLongFrom);
 		if (isBehind || this.#bytes.length + bytes.length > maxValueBytes) {
 			this.#tooLongFrom ??= this.#startPosition;
+			// What a line of a shell ends with; a piece that the kernel has cut is whole blocks.
+			if (bytes.at(-1) === newline && bytes.length % blockBytes !== 0)
+				this.#tooLongFrom = undefined;
 			throw new FileError("EFBIG", `longer than ${maxValueBytes} bytes`);
 		}
 		this.#tooLongFrom = undefined;
@@ -65,6 +73,7 @@ export class WriteAssembler {
 		this.#isWholeBlocks =
 			bytes.at(-1) !== newline &&
 			(bytes.length % blockBytes === 0 ||
+				this.#bytes.length % blockBytes === 0 ||
 				bytes.length > maxValueBytes - blockBytes);
 		return decode(this.#bytes);
 	}

@@ -159,6 +159,7 @@ describe.skipIf(lacksQemu)("completion", () => {
 	// = : and @ end a word for bash, which puts the reply behind them.
 	it.each([
 		["qom-tree --type=iothr", ["iothread"]],
+		["qom-get /objects\\=x=/objects/io0.poll-m", []],
 		[
 			"qomfs mount vm.sock mnt -o fsname=x,unsafe_w",
 			["x,unsafe_writes", "x,unsafe_writes,"],

@@ -158,6 +158,28 @@ describe.skipIf(lacksMount)("a mount that is written to", () => {
 			expect(lengthsSet(requests)).toEqual([4096, 4097]);
 		});
 
+		it("sets a piece that is not continued, before what comes elsewhere", async () => {
+			const requests = await written.proxy.during(async () => {
+				const into = await open(
+					join(written.mounted.path, "machine/append"),
+					"w",
+				);
+				await into.write(Buffer.alloc(4096, "a"), 0, 4096, 0);
+				await into.write("b\n", 0);
+				await into.close();
+			});
+			expect(lengthsSet(requests)).toEqual([4096, 1]);
+		});
+
+		it("takes values again after one that was too long, as a loop writes them", async () => {
+			const requests = await written.proxy.during(() =>
+				written.sh(
+					`(${text(1_100_000)}; echo; echo ok1; echo ok2) > ${append}`,
+				),
+			);
+			expect(valuesSet(requests)).toEqual(["ok1", "ok2"]);
+		});
+
 		it("tells the next write what became of a piece", async () => {
 			const { stderr } = await written.sh(
 				`exec 3> ${file("/objects/io0/poll-grow")}; ${text(4096)} >&3; sleep 0.5; echo 5 >&3`,
@@ -165,9 +187,17 @@ describe.skipIf(lacksMount)("a mount that is written to", () => {
 			expect(stderr).toContain("Invalid argument");
 		});
 
-		it.each([0, 1, 4095])(
-			"sets nothing of 3 MiB in one write, from byte %i of a page",
-			async (offset) => {
+		it.each([
+			["3 MiB", 0],
+			["3 MiB", 1],
+			["3 MiB", 4095],
+			["1 MiB", 0],
+			["1 MiB", 1],
+			["1 MiB", 4095],
+		])(
+			"sets nothing of 3 MiB in writes of %s, from byte %i of a page",
+			async (size, offset) => {
+				const length = size === "1 MiB" ? 2 ** 20 : 3 * 2 ** 20;
 				const requests = await written.proxy.during(async () => {
 					const bytes = Buffer.alloc(2 ** 22, "x");
 					const into = await open(
@@ -178,7 +208,12 @@ describe.skipIf(lacksMount)("a mount that is written to", () => {
 					// As a program that goes on behind what was taken.
 					for (let done = 0; done < 3 * 2 ** 20; ) {
 						const taken = await into
-							.write(bytes, offset + done, 3 * 2 ** 20 - done, done)
+							.write(
+								bytes,
+								offset + done,
+								Math.min(length, 3 * 2 ** 20 - done),
+								done,
+							)
 							.catch((error) => error.code);
 						outcomes.push(taken.bytesWritten ?? taken);
 						if (typeof taken === "string") break;

@@ -148,6 +148,10 @@ describe("what must not be logged or kept", () => {
 			true,
 		],
 		["qom-set /objects/sec0 data x", true],
+		[
+			'{"execute":"qom-set","arguments":{"path":"x","property":"d\\u0061ta"}}',
+			true,
+		],
 		['qom-list-get paths=["sec0"]', true],
 		["query-status", false],
 		["qom-get path=/objects/x property=type", false],

@@ -27,7 +27,7 @@ async function complete(
 	line: string,
 	{ programOf }: Invocation,
 ): Promise<void> {
-	const { words, quote, quotedFrom } = splitLine(line, shell);
+	const { words, quote, quotedFrom, endedAt } = splitLine(line, shell);
 	const [launcher = "", ...rest] = words;
 	const current = rest.pop() ?? "";
 	const name = launcher.slice(launcher.lastIndexOf("/") + 1);
@@ -42,7 +42,7 @@ async function complete(
 	/** Bash replaces what is behind an open quote, or behind the last sign that ends a word for it. */
 	function forBash(word: string): string {
 		if (quote) return quoted(word.slice(quotedFrom), quote);
-		const kept = escaped(current.slice(0, current.search(/[^=:@]*$/)));
+		const kept = escaped(current.slice(0, endedAt));
 		return escaped(word).slice(kept.length);
 	}
 }
@@ -56,6 +56,8 @@ interface SplitLine {
 	readonly quote: string;
 	/** Where in the last word it was opened. */
 	readonly quotedFrom: number;
+	/** How much of the last word stands before the last sign that ends a word for bash. */
+	readonly endedAt: number;
 }
 
 /** The words as the shell would pass them. The last one ends at the cursor, and may be empty. */
@@ -63,6 +65,7 @@ function splitLine(line: string, shell: string): SplitLine {
 	const words = [""];
 	let quote = "";
 	let quotedFrom = 0;
+	let endedAt = 0;
 	const add = (text: string) => words.push((words.pop() ?? "") + text);
 	for (const [token] of line.matchAll(/\\.|\s+|./gsu)) {
 		if (token === quote) quote = "";
@@ -72,10 +75,15 @@ function splitLine(line: string, shell: string): SplitLine {
 		else if (token === '"' || token === "'") {
 			quote = token;
 			quotedFrom = words.at(-1)?.length ?? 0;
-		} else if (/^\s/.test(token)) words.push("");
-		else add(token);
+		} else if (/^\s/.test(token)) {
+			words.push("");
+			endedAt = 0;
+		} else {
+			add(token);
+			if (/[=:@]/.test(token)) endedAt = words.at(-1)?.length ?? 0;
+		}
 	}
-	return { words, quote, quotedFrom };
+	return { words, quote, quotedFrom, endedAt };
 }
 
 /** Whether the backslash stands for the sign behind it alone. */

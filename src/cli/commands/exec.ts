@@ -50,17 +50,6 @@ const completeWord: Completer = ({ words, current, ask }) => {
 	});
 };
 
-const plainOptions: readonly CommandOption[] = [
-	{ flags: "--json", help: "print what QEMU returns as JSON" },
-	{
-		flags: "--path <socket>",
-		help: "the same as --socket",
-		env: "QMP_PATH",
-	},
-	socketOption,
-	timeoutOption,
-];
-
 export const command: CommandDefinition<ExecFlags> = {
 	arguments: [
 		{
@@ -73,7 +62,14 @@ export const command: CommandDefinition<ExecFlags> = {
 	takesAnyWords: true,
 	hasOwnHelp: true,
 	options: [
-		...plainOptions,
+		{ flags: "--json", help: "print what QEMU returns as JSON" },
+		{
+			flags: "--path <socket>",
+			help: "the same as --socket",
+			env: "QMP_PATH",
+		},
+		socketOption,
+		timeoutOption,
 		{
 			flags: "-h, --help [command]",
 			help: "this help, or that of a QMP command",
@@ -83,9 +79,14 @@ export const command: CommandDefinition<ExecFlags> = {
 	run: runExec,
 };
 
-/** People add them at the end of the line, and no argument of a command begins with a hyphen. */
+/** People add them at the end of the line. The others may be arguments there: `--path=/objects`. */
+const movable: readonly CommandOption[] = [
+	{ flags: "--json" },
+	{ flags: "-s <socket>" },
+];
+
 function withOptionsFirst(words: readonly string[]): readonly string[] {
-	const { options, others } = sortOut(plainOptions, words);
+	const { options, others } = sortOut(movable, words);
 	return [...options, ...others];
 }
 
