@@ -1,8 +1,8 @@
 /** Several names on one command line: one that is refused does not keep the others from their turn. */
-import { NoMatchError, QomError, ValueError } from "../errors.ts";
+import { MountError, NoMatchError, QomError, ValueError } from "../errors.ts";
 
 /** Why a name was refused. */
-export type Refused = QomError | NoMatchError | ValueError;
+export type Refused = QomError | NoMatchError | ValueError | MountError;
 
 /** Acts for each, one after the other, and gives back what was refused. */
 export async function refusalsOf<Item>(
@@ -21,7 +21,7 @@ export async function refusalsOf<Item>(
 }
 
 function isRefused(error: unknown): error is Refused {
-	return [QomError, NoMatchError, ValueError].some(
+	return [QomError, NoMatchError, ValueError, MountError].some(
 		(kind) => error instanceof kind,
 	);
 }

@@ -27,6 +27,10 @@ export const registry = {
 		description: "unmount",
 		load: () => import("./commands/umount.ts"),
 	},
+	status: {
+		description: "show the mounts, and how each of them is",
+		load: () => import("./commands/status.ts"),
+	},
 	list: {
 		description: "list the properties of objects",
 		load: () => import("./commands/list.ts"),

@@ -68,6 +68,16 @@ const floods: readonly [string, Flood][] = [
 				100,
 			),
 	],
+	[
+		"messages of the most members that are taken",
+		() =>
+			`{"event":"X","data":{${lines(490_000, (i) => `"k${i}":0`).replaceAll("\r\n", ",")}}}`,
+	],
+	[
+		"messages of the most texts that are taken",
+		() =>
+			`{"event":"X","data":{"a":[${lines(990_000, (i) => `"${"a".repeat(22)}${i}"`).replaceAll("\r\n", ",")}]}}`,
+	],
 	["small events", () => lines(5000, () => '{"event":"X"}')],
 	[
 		"events of other names",
@@ -211,6 +221,26 @@ describe.skipIf(lacksMount)("a peer sends without end", () => {
 			return value === undefined ? "honest" : reply(id, value);
 		};
 		await judge(what, performance.now() + seconds * 1000);
+	});
+
+	it("a tree without an end, while somebody walks through it", async () => {
+		await mount();
+		tally.fault();
+		const entries = [
+			{ name: "good", type: "string" },
+			...many(3000, (i) => ({ name: `c${i}`, type: "child<container>" })),
+		];
+		server.trick = ({ execute, id }) =>
+			execute === "qom-list" ? reply(id, entries) : "honest";
+		const walk = run("timeout", [
+			"-s",
+			"KILL",
+			`${seconds}`,
+			"find",
+			box.mountpoint,
+		]);
+		await judge("a tree without an end", performance.now() + seconds * 1000);
+		await walk;
 	});
 
 	it.each(floods)(

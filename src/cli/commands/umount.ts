@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { relative, resolve } from "node:path";
 import { promisify } from "node:util";
-import { MountError } from "../../errors.ts";
+import { MountError, UsageError } from "../../errors.ts";
 import { canonicalMountpoint, unmountIdle } from "../../fuse/mountpoint.ts";
 import {
 	findMount,
@@ -11,25 +11,53 @@ import {
 	readMounts,
 } from "../../fuse/mountTable.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
+import { refusalsOf, throwRefusals } from "../refusals.ts";
 
 /** Absolute or relative, as the user has begun. */
-const completeMountpoint: Completer = ({ current }) => {
+export const completeMountpoint: Completer = ({ current }) => {
 	if (current.startsWith("/")) return ownMountpoints();
 	const below = ownMountpoints().map((path) => relative("", path));
 	return below.filter((path) => path !== "" && !path.startsWith(".."));
 };
 
-export const command: CommandDefinition = {
-	arguments: [{ name: "<mountpoint>", complete: completeMountpoint }],
-	options: [],
-	run: ([mountpoint = ""]) => unmount(mountpoint),
+interface UmountFlags {
+	readonly all?: true;
+}
+
+export const command: CommandDefinition<UmountFlags> = {
+	arguments: [{ name: "[mountpoint]", complete: completeMountpoint }],
+	options: [{ flags: "-a, --all", help: "all that you may unmount" }],
+	usage: "[options] <mountpoint>",
+	async run([mountpoint], { all }) {
+		if (mountpoint === undefined && !all)
+			throw new UsageError(
+				"missing 'mountpoint', or --all; 'qomfs umount --help' shows how",
+			);
+		if (mountpoint !== undefined && all)
+			throw new UsageError(`either ${mountpoint} or --all`);
+		const user = process.getuid?.();
+		const wanted = mountpoint
+			? [mountpoint]
+			: ownMounts()
+					.filter(({ userId }) => user === 0 || userId === user)
+					.map((mount) => mount.mountpoint)
+					// What was mounted last may lie within another.
+					.reverse();
+		throwRefusals(await refusalsOf(wanted, unmount));
+	},
 };
+
+/** A mount of qomfs, whoever's. */
+export type OwnMount = Mount;
+
+/** In the order in which they were mounted. */
+export function ownMounts(): readonly OwnMount[] {
+	return readMounts().filter(({ type }) => type === mountType);
+}
 
 /** Where qomfs is mounted. */
 export function ownMountpoints(): readonly string[] {
-	return readMounts()
-		.filter(({ type }) => type === mountType)
-		.map(({ mountpoint }) => mountpoint);
+	return ownMounts().map(({ mountpoint }) => mountpoint);
 }
 
 /** @throws MountError qomfs is not mounted there, it is in use, or somebody else's */
@@ -63,7 +91,7 @@ async function explain(
 	return stderr.trim() || message;
 }
 
-async function userName(id: number | undefined): Promise<string> {
+export async function userName(id: number | undefined): Promise<string> {
 	const { stdout } = await promisify(execFile)("id", ["-nu", `${id}`]).catch(
 		() => ({ stdout: "" }),
 	);

@@ -21,6 +21,9 @@ const longestTurnMs = 5;
 
 /** 1 MiB of pages, for the longest READ and WRITE. */
 const maxPages = maxWriteBytes / 4096;
+/** Names that the kernel may hold. The largest machine that was seen has 100,000. */
+const mostHeld = 200_000;
+const pruneEveryMs = 1000;
 
 const { EACCES, EINTR, ENODEV, EPROTO } = constants.errno;
 
@@ -51,6 +54,7 @@ export class KernelSession {
 	readonly #pending = new Map<number, Request>();
 	readonly #ready = Promise.withResolvers<void>();
 	#isTurning = false;
+	#prunedMs = 0;
 	#turnEndMs = 0;
 	#isClosing = false;
 
@@ -160,6 +164,15 @@ export class KernelSession {
 			return;
 		}
 		this.#isTurning = false;
+		if (this.#nodes.size > mostHeld) this.#prune();
+	}
+
+	/** The kernel lets go of a name when it needs memory; no machine has so many. */
+	#prune(): void {
+		const nowMs = performance.now();
+		if (nowMs - this.#prunedMs < pruneEveryMs) return;
+		this.#prunedMs = nowMs;
+		void this.withdrawAll();
 	}
 
 	/** Returns whether all is done. */
