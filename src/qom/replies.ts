@@ -65,13 +65,23 @@ function propertyInfo(entry: Json): PropertyInfo {
 	const { name, type } = entry;
 	if (typeof name !== "string" || typeof type !== "string")
 		throw malformed("qom-list");
-	return { name, type: shared(type) };
+	return {
+		name,
+		// A copy: a part of a text keeps the whole of it.
+		type: shared(
+			type.length <= longestType
+				? type
+				: Buffer.from(type.slice(0, longestType)).toString(),
+		),
+	};
 }
 
 /** A machine has some hundred types of few characters, and a hundred thousand properties of them. */
 const sharedTypes = new Map<string, string>();
 const mostShared = 10_000;
 const longestShared = 128;
+/** QEMU's have a hundred characters at most. What is kept of many objects must not be longer. */
+const longestType = 512;
 
 function shared(type: string): string {
 	const known = sharedTypes.get(type);

@@ -25,8 +25,8 @@ interface Place {
 /** The deepest tree that was seen has 12 levels, the largest 30,000 objects. */
 const most = { levels: 1000, objects: 250_000 };
 
-/** QEMU does nothing else while it answers; a hundred objects take it some 30 ms. */
-const maxObjectsAtOnce = 100;
+/** QEMU does nothing else while it answers; so many objects take it some 40 ms. */
+const maxObjectsAtOnce = 128;
 
 /**
  * An object and all below it, in QEMU's order. What is unplugged meanwhile is left out.

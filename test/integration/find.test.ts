@@ -52,7 +52,17 @@ describe.skipIf(lacksQemu)("the tools", () => {
 				["/machine/peripheral/net0", "/objects/io0"],
 			],
 			[
-				["/objects", "-maxdepth", "1", "!", "-name", "*0"],
+				[
+					"/objects",
+					"-maxdepth",
+					"1",
+					"!",
+					"-name",
+					"*0",
+					"!",
+					"-name",
+					"compat*",
+				],
 				["/objects", "/objects/pc.ram"],
 			],
 			[

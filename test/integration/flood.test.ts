@@ -55,7 +55,7 @@ const floods: readonly [string, Flood][] = [
 	],
 	[
 		"messages of the most objects that are taken",
-		() => `{"event":"X","data":{"a":[${'{"b":1},'.repeat(390_000)}1]}}`,
+		() => `{"event":"X","data":{"a":[${'{"b":1},'.repeat(150_000)}1]}}`,
 	],
 	[
 		"messages of 60 MB of text",
@@ -71,12 +71,12 @@ const floods: readonly [string, Flood][] = [
 	[
 		"messages of the most members that are taken",
 		() =>
-			`{"event":"X","data":{${lines(490_000, (i) => `"k${i}":0`).replaceAll("\r\n", ",")}}}`,
+			`{"event":"X","data":{${lines(245_000, (i) => `"k${i}":0`).replaceAll("\r\n", ",")}}}`,
 	],
 	[
 		"messages of the most texts that are taken",
 		() =>
-			`{"event":"X","data":{"a":[${lines(990_000, (i) => `"${"a".repeat(22)}${i}"`).replaceAll("\r\n", ",")}]}}`,
+			`{"event":"X","data":{"a":[${lines(655_000, (i) => `"${"a".repeat(22)}${i}"`).replaceAll("\r\n", ",")}]}}`,
 	],
 	["small events", () => lines(5000, () => '{"event":"X"}')],
 	[

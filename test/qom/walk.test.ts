@@ -80,12 +80,12 @@ describe("walking a machine that gives values", () => {
 		]),
 	]);
 
-	it("takes few commands, of no more than a hundred objects each", async () => {
+	it("takes few commands, of no more than 128 objects each", async () => {
 		const machine = new FakeMachine(wide, true);
 		const found = await Array.fromAsync(walk(machine, "/"));
 		expect(found).toHaveLength(461);
 		expect(machine.asked.map(({ length }) => length)).toEqual([
-			1, 10, 100, 100, 100, 100, 50,
+			1, 10, 128, 128, 128, 66,
 		]);
 	});
 

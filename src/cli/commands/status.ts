@@ -48,9 +48,14 @@ export const command: CommandDefinition<StatusFlags> = {
 
 /** @throws MountError */
 async function mountAt(path: string): Promise<OwnMount> {
-	const mountpoint = await canonicalMountpoint(resolve(path));
-	const mount = ownMounts().find((each) => each.mountpoint === mountpoint);
-	if (mount) return mount;
+	// As it stands first: a mount that does not answer cannot be looked at.
+	for (const name of [resolve, canonicalMountpoint]) {
+		const mountpoint = await name(resolve(path));
+		const mount = ownMounts().findLast(
+			(each) => each.mountpoint === mountpoint,
+		);
+		if (mount) return mount;
+	}
 	throw new MountError(
 		`${path}: no qomfs is mounted there; 'qomfs status' lists where it is`,
 	);
