@@ -42,19 +42,30 @@ async function canonical(address: Address): Promise<string> {
 	return join(directory, basename(path));
 }
 
-export function listens(path: string): Promise<boolean> {
+/** How long a mount may take to answer. */
+const patienceMs = 2000;
+
+/**
+ * Whether a mount shares its monitor there: it greets, if QEMU is there.
+ *
+ * @param sign `connect` for a mount that waits for its QEMU, too
+ */
+export function listens(
+	path: string,
+	sign: "connect" | "data" = "data",
+): Promise<boolean> {
 	return new Promise((settle) => {
 		const socket = connect(path);
-		socket.once("connect", () => {
+		const end = (isThere: boolean) => {
 			socket.destroy();
-			settle(true);
-		});
-		socket.once("error", () => settle(false));
+			settle(isThere);
+		};
+		socket.once(sign, () => end(true));
+		socket.once("close", () => end(false));
+		socket.once("error", () => end(false));
+		socket.setTimeout(patienceMs, () => end(false));
 	});
 }
-
-/** How long a mount may take to say where its monitor is. */
-const patienceMs = 2000;
 
 /**
  * Where a machine is reached now: through the shared socket, if a mount holds its monitor, or if

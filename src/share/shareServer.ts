@@ -8,6 +8,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { MountError } from "../errors.ts";
 import type { JsonObject } from "../json.ts";
+import { log } from "../log.ts";
 import type { Machine } from "../machine/machine.ts";
 import { isReading } from "./commands.ts";
 import { isTrusted, listens } from "./place.ts";
@@ -48,13 +49,15 @@ export class ShareServer {
 		await mkdir(directory, { recursive: true, mode: 0o700 });
 		if (!(await isTrusted(directory)))
 			throw new MountError(`others may write to ${directory}`);
-		if (await listens(path))
+		if (await listens(path, "connect"))
 			throw new MountError(`${path} is served by somebody else`);
 		if (isOpenToAll) await chmod(directory, 0o711);
 		await rm(path, { force: true }); // of one that was killed
 		const server = new ShareServer(machine, options);
 		server.#server.listen(path);
 		await once(server.#server, "listening");
+		// One that cannot be accepted, for want of descriptors, is no reason to end the mount.
+		server.#server.on("error", (error) => log.session("shared: %O", error));
 		await chmod(path, isOpenToAll ? 0o666 : 0o600);
 		return server;
 	}
@@ -131,7 +134,10 @@ export class ShareServer {
 			this.#underWay--;
 			if (isReading(String(request.execute))) answer(text, ourId);
 			else
-				this.#passedOn = this.#machine.forget().then(() => answer(text, ourId));
+				this.#passedOn = this.#machine
+					.forget()
+					.catch((error) => log.session("shared: %O", error))
+					.then(() => answer(text, ourId));
 			this.#forwardWaiting();
 		});
 		// Whoever asked is ended with the session that has just gone.

@@ -318,6 +318,12 @@ describe.skipIf(lacksMount)("a shared monitor whose QEMU ends", () => {
 		]);
 		expect(two.lines.at(-1)).toMatch(/"event": "SHUTDOWN"/);
 		await expect(MonitorClient.connect(path)).rejects.toThrow(/closed/);
+		// Our tools tell of QEMU, not of the mount that waits for it.
+		const tools = await Tools.create(vm.socket);
+		expect((await tools.run("qom-get", "io0.type")).stderr).toMatch(
+			`qom-get: ${vm.socket}: `,
+		);
+		await tools.remove();
 		await mounted.unmount();
 		expect((await run("test", ["-e", path])).status).toBe(1);
 		await vm.stop();
