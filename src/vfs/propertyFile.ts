@@ -24,6 +24,8 @@ export class PropertyFile extends QomProperty implements File {
 	}
 
 	async attributes(openSize?: number): Promise<Attributes> {
+		const closing = this.volume.closing(this.path);
+		if (closing) await closing;
 		return this.#attributes(openSize ?? (await this.#size()));
 	}
 
@@ -55,6 +57,8 @@ export class PropertyFile extends QomProperty implements File {
 	}
 
 	async readBytes(): Promise<Uint8Array> {
+		const closing = this.volume.closing(this.path);
+		if (closing) await closing;
 		return this.#bytes(await this.get());
 	}
 
@@ -206,8 +210,15 @@ class WritableHandle implements FileHandle {
 		}
 	}
 
-	async release(): Promise<void> {
+	release(): Promise<void> {
 		clearTimeout(this.#timer);
+		const finished = this.#finish();
+		this.#file.volume.noteClosing(this.#file.path, finished);
+		return finished;
+	}
+
+	/** Sets what was held for a continuation that does not come any more. */
+	async #finish(): Promise<void> {
 		await this.#settled();
 		if (!this.#assembler.isHeld) return;
 		const { mayContinue, text } = this.#assembler;

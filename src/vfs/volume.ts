@@ -24,6 +24,8 @@ export class Volume {
 	readonly options: VolumeOptions;
 	readonly errors = new ErrorLog();
 	readonly learnt = new Learnt();
+	/** Values that are set because their file was closed, by path. */
+	readonly #closing = new Map<string, Promise<void>>();
 	#waiting = 0;
 
 	constructor(options: VolumeOptions) {
@@ -45,6 +47,21 @@ export class Volume {
 		} finally {
 			this.#waiting--;
 		}
+	}
+
+	/** A value is set that close(2) has not waited for; whoever looks next does. */
+	noteClosing(path: string, setting: Promise<void>): void {
+		const done = setting
+			.catch(() => {}) // it is recorded where it happens
+			.finally(() => {
+				if (this.#closing.get(path) === done) this.#closing.delete(path);
+			});
+		this.#closing.set(path, done);
+	}
+
+	/** Resolves when nothing is set any more by a close; undefined where nothing is. */
+	closing(path: string): Promise<void> | undefined {
+		return this.#closing.get(path);
 	}
 
 	/** Permission bits as they show. */
