@@ -33,7 +33,7 @@ describe.skipIf(lacksQemu)("commands on a machine", () => {
 		if (directory) await rm(directory, { recursive: true });
 	});
 
-	/** Runs a line of bash, in which `qmp` and `qmp-shell` are ours. */
+	/** Runs a line of bash, in which the commands are ours. */
 	async function sh(
 		line: string,
 		env: NodeJS.ProcessEnv = { QMP_SOCKET: vm.socket },
@@ -44,7 +44,9 @@ describe.skipIf(lacksQemu)("commands on a machine", () => {
 			DEBUG: ___,
 			...inherited
 		} = process.env;
-		const commands = ["qmp", "qmp-shell", "qomfs"].map(
+		const names = ["qmp", "qmp-shell", "qomfs"];
+		names.push("qom-get", "qom-list", "qom-set", "qom-tree");
+		const commands = names.map(
 			(name) => `${name}() { '${process.execPath}' '${bin}${name}.js' "$@"; }`,
 		);
 		return run("bash", ["-c", `${commands.join("\n")}\n${line}`], {
