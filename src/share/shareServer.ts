@@ -68,6 +68,7 @@ export class ShareServer {
 		this.#unsubscribe = machine.subscribe({
 			onLost: () => this.#endClients(),
 			onEvent: ({ message }) => {
+				if (this.#clients.size === 0) return; // it may be 60 MB
 				const text = formatAsQemu(message);
 				for (const client of this.#clients.keys()) client.event(text);
 			},
