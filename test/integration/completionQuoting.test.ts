@@ -119,6 +119,8 @@ describe.each(Object.entries(shells))(
 				cwd: tools.directory,
 				env: tools.environment({
 					TERM: "dumb",
+					// fish leaves a directory in /tmp without it.
+					XDG_RUNTIME_DIR: tools.directory,
 					// In another one zsh itself takes what is beyond ASCII apart.
 					LC_ALL: "C.UTF-8",
 					OUT: out,
