@@ -193,13 +193,8 @@ class WritableHandle implements FileHandle {
 		clearTimeout(this.#timer);
 		try {
 			await this.#settled();
-			const { mayContinue, text: held } = this.#assembler;
-			if (
-				mayContinue &&
-				!this.#assembler.continues(position) &&
-				held !== undefined
-			)
-				await this.#set(held);
+			if (this.#assembler.mayContinue && !this.#assembler.continues(position))
+				await this.#setHeld();
 			const text = this.#assembler.add(bytes, position);
 			if (text === undefined) return;
 			if (this.#assembler.mayContinue) this.#setLater();
@@ -221,8 +216,7 @@ class WritableHandle implements FileHandle {
 	async #finish(): Promise<void> {
 		await this.#settled();
 		if (!this.#assembler.isHeld) return;
-		const { mayContinue, text } = this.#assembler;
-		if (mayContinue && text !== undefined) await this.#set(text);
+		if (this.#assembler.mayContinue) await this.#setHeld();
 		if (this.#assembler.isHeld)
 			throw new FileError(
 				"EINVAL",
@@ -233,9 +227,7 @@ class WritableHandle implements FileHandle {
 	/** A piece is followed by the next one soon, or was none. The next call tells a failure. */
 	#setLater(): void {
 		this.#timer = setTimeout(() => {
-			const { text } = this.#assembler;
-			if (text === undefined) return;
-			this.#settling = this.#set(text);
+			this.#settling = this.#setHeld();
 			this.#settling.catch(() => {});
 		}, pauseMs);
 	}
@@ -247,6 +239,12 @@ class WritableHandle implements FileHandle {
 		const settling = this.#settling;
 		this.#settling = undefined;
 		await settling;
+	}
+
+	/** Sets what may have been a piece, unless its last character is not complete. */
+	async #setHeld(): Promise<void> {
+		const { text } = this.#assembler;
+		if (text !== undefined) await this.#set(text);
 	}
 
 	#set(text: string): Promise<void> {
