@@ -13,8 +13,8 @@ import {
 } from "../src/json.ts";
 import { parseAddress } from "../src/qmp/address.ts";
 import { MessageSplitter } from "../src/qmp/messageSplitter.ts";
+import { connectSession } from "../src/qmp/openSession.ts";
 import { RequestQueue } from "../src/qmp/requestQueue.ts";
-import { connectSession } from "../src/qmp/session.ts";
 import { LiveSource } from "../src/qom/live.ts";
 import { joinPath, rootPath } from "../src/qom/path.ts";
 import { parseType } from "../src/qom/types.ts";

@@ -106,6 +106,13 @@ const definitions = new Map<string, Definition>(
 			(value, name) => ({ backend: oneOf(backendNames, name, value) }),
 			"NAME",
 		),
+		own_monitor: definition(
+			"auto: where QEMU can have one more monitor, use that and leave yours free; no: keep yours (default auto)",
+			(value, name) => ({
+				ownMonitor: oneOf(["auto", "no"], name, value) === "auto",
+			}),
+			"HOW",
+		),
 		share: definition(
 			"what other clients of the monitor may do: rw, ro (read) or no (default rw)",
 			(value, name) => ({ share: oneOf(["rw", "ro", "no"], name, value) }),

@@ -38,6 +38,7 @@ export async function withMachine(
 		isOrdered: !flags.unsorted,
 		...options,
 	});
+	const shared = options.ownMonitor ? await share(machine) : undefined;
 	try {
 		await act(machine);
 	} catch (error) {
@@ -46,11 +47,21 @@ export async function withMachine(
 			each instanceof QomError ? withNearest(machine.source, each) : each;
 		if (!(error instanceof AggregateError)) throw await explained(error);
 		throw new AggregateError(await Promise.all(error.errors.map(explained)));
+	} finally {
+		await shared?.close();
 	}
+}
+
+async function share(machine: Machine) {
+	const { shareMonitor } = await import("./sharedMonitor.ts");
+	return shareMonitor(machine);
 }
 
 /** For commands that need QMP but no objects. */
 export const withoutObjects: MachineOptions = { hasObjects: false };
+
+/** For commands that go on for long, which must not keep the monitor from others. */
+export const lasting: MachineOptions = { ownMonitor: true };
 
 const completionTimeoutMs = 1000;
 

@@ -2,17 +2,21 @@
  * One long-lived machine: it outlives the QEMU that runs it. Mounts, commands and everything
  * else that looks at a machine take one; there is no other way to its monitor.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { CachedSource } from "../cache/cachedSource.ts";
-import type { QomfsError } from "../errors.ts";
+import { BusyError, type QomfsError, TimeoutError } from "../errors.ts";
 import { formatJson, type Json, type JsonObject } from "../json.ts";
 import { type Address, formatAddress, parseAddress } from "../qmp/address.ts";
 import { Connection, type ConnectionListener } from "../qmp/connection.ts";
 import { formatVersion, type QemuVersion } from "../qmp/messages.ts";
+import { connectSession } from "../qmp/openSession.ts";
+import { addMonitor } from "../qmp/ownMonitor.ts";
 import { RequestQueue } from "../qmp/requestQueue.ts";
-import {
-	type CommandOptions,
-	connectSession,
-	type OnTraffic,
+import type {
+	CommandOptions,
+	OnTraffic,
+	QmpSession,
+	SessionOptions,
 } from "../qmp/session.ts";
 import { holdsSecret } from "../qom/guard.ts";
 import { LiveSource } from "../qom/live.ts";
@@ -41,6 +45,8 @@ export interface MachineOptions {
 	readonly unsafeReads?: boolean;
 	/** Of what `view` keeps. */
 	readonly freshness?: Freshness;
+	/** Whether to leave the monitor to others where QEMU can have one more, for us (false). */
+	readonly ownMonitor?: boolean;
 	/** Told of every message after the greeting, as it is on the wire; secrets too. */
 	readonly onTraffic?: OnTraffic;
 }
@@ -60,6 +66,9 @@ export class Machine implements AsyncDisposable {
 	readonly #forgetting = new Set<() => Promise<void>>();
 	#version: QemuVersion | undefined;
 	#sinceMs = Date.now();
+	#hasOwnMonitor = false;
+	/** It has not answered in time, and it is not clear yet why. */
+	#doubted: QmpSession | undefined;
 
 	/** Not connected yet: `open` or `openLater`. Use {@link connect}. */
 	constructor(address: Address, options: MachineOptions = {}) {
@@ -67,28 +76,38 @@ export class Machine implements AsyncDisposable {
 		const { reconnects = false, isKept = false } = options;
 		const { connectTimeoutMs, timeoutMs, onTraffic, delayMs } = options;
 		this.address = address;
+		const sessionOptions: SessionOptions = {
+			negotiate: negotiates,
+			...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
+			...(timeoutMs !== undefined && { timeoutMs }),
+			...(onTraffic && { onTraffic }),
+		};
+		/** QEMU had lists with values before it had monitors that come and go. */
+		const mayAddMonitor = () =>
+			options.ownMonitor &&
+			negotiates &&
+			(!hasObjects || this.#live.givesValues);
 		this.#connection = new Connection({
-			connect: () =>
-				connectSession(address, {
-					negotiate: negotiates,
-					...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
-					...(timeoutMs !== undefined && { timeoutMs }),
-					...(onTraffic && { onTraffic }),
-				}),
-			setUp: async (session) => {
-				this.#version = session.greeting.version;
+			connect: async () => {
+				await this.#refuseWhileTaken();
+				return connectSession(address, sessionOptions);
+			},
+			setUp: async (given) => {
+				this.#version = given.greeting.version;
 				this.#cached.forgetAll();
 				this.#sinceMs = Date.now();
-				if (hasObjects) await this.#live.probe(session);
-				if (hasObjects && isKept) await this.#live.askMachineType(session);
+				if (hasObjects) await this.#live.probe(given);
+				if (hasObjects && isKept) await this.#live.askMachineType(given);
+				const own = mayAddMonitor()
+					? await addMonitor(given, address, sessionOptions)
+					: undefined;
+				this.#hasOwnMonitor = own !== undefined;
+				return own;
 			},
 			reconnects,
 			...(delayMs && { delayMs }),
 		});
-		this.#live = new LiveSource(
-			new RequestQueue(this.#connection),
-			options.unsafeReads,
-		);
+		this.#live = new LiveSource(new RequestQueue(this), options.unsafeReads);
 		this.#cached = new CachedSource(
 			this.#live,
 			options.freshness ?? freshnessOf(defaultFreshness),
@@ -136,6 +155,11 @@ export class Machine implements AsyncDisposable {
 		return this.#connection.reason;
 	}
 
+	/** Whether the monitor that was given serves somebody else meanwhile. */
+	get hasOwnMonitor(): boolean {
+		return this.#hasOwnMonitor;
+	}
+
 	/** When it was connected last, or made; milliseconds since 1970. */
 	get sinceMs(): number {
 		return this.#sinceMs;
@@ -146,12 +170,40 @@ export class Machine implements AsyncDisposable {
 	 *
 	 * @throws CommandError QEMU refuses; TimeoutError; DisconnectedError at once while QEMU is away
 	 */
-	execute(
+	async execute(
 		command: string,
 		args?: JsonObject,
 		options?: CommandOptions,
 	): Promise<Json> {
-		return this.#connection.execute(command, args, options);
+		try {
+			return await this.#connection.execute(command, args, options);
+		} catch (error) {
+			if (error instanceof TimeoutError) void this.#leaveMuteMonitor();
+			throw error;
+		}
+	}
+
+	/**
+	 * Whoever deletes our monitor leaves us a connection that stays open and says nothing. If QEMU
+	 * answers elsewhere meanwhile, it is as good as lost.
+	 */
+	async #leaveMuteMonitor(): Promise<void> {
+		const { session } = this.#connection;
+		if (!this.#hasOwnMonitor || !session || this.#doubted === session) return;
+		this.#doubted = session;
+		const sinceMs = session.owedSinceMs;
+		const owes = () =>
+			session === this.#connection.session && session.owedSinceMs === sinceMs;
+		for (let waitMs = 100; owes(); waitMs = Math.min(waitMs * 2, 60_000)) {
+			const answers = await connectSession(this.address).then(
+				(given) => given.close().then(() => true),
+				() => false, // it is stopped, or serves somebody else
+			);
+			// An answer that is on its way at last is not late any more then.
+			await sleep(waitMs, undefined, { ref: false });
+			if (answers && owes()) await session.close();
+		}
+		this.#doubted = undefined;
 	}
 
 	/** Tells of events, losses and returns from now on; returns its end. */
@@ -192,6 +244,20 @@ export class Machine implements AsyncDisposable {
 		return () => this.#forgetting.delete(forget);
 	}
 
+	/**
+	 * Knocking again and again would fill the queue of those who wait for the monitor.
+	 *
+	 * @throws BusyError it was taken at the last attempt, and still is
+	 */
+	async #refuseWhileTaken(): Promise<void> {
+		if (!(this.reason.cause instanceof BusyError)) return;
+		const { findHolder } = await import("../qmp/holder.ts");
+		const holder = await findHolder(this.address);
+		if (!holder) return;
+		const { busyError } = await import("../qmp/connectError.ts");
+		throw await busyError(this.address, holder);
+	}
+
 	/** For people and `.qomfs/status`; asks QEMU nothing. */
 	status(): JsonObject {
 		const { session } = this.#connection;
@@ -203,6 +269,7 @@ export class Machine implements AsyncDisposable {
 			...(!session && { reason: this.reason.message }),
 			...(isHung && { hungSince: new Date(owedSinceMs).toISOString() }),
 			source: formatAddress(this.address),
+			monitor: this.#hasOwnMonitor ? "own" : "given",
 			qemu: this.#version ? formatVersion(this.#version) : null,
 			machine: this.#live.machineType ?? null,
 			since: new Date(this.#sinceMs).toISOString(),

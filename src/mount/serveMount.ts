@@ -137,6 +137,7 @@ function machineSubject(
 		reconnects: settings.reconnect,
 		isKept: true,
 		unsafeReads: settings.unsafeReads,
+		ownMonitor: settings.ownMonitor,
 		freshness: freshnessOf(settings),
 	});
 	/** Why it is over, if a loss is the end; that may come while the kernel is still busy. */

@@ -31,6 +31,8 @@ export interface MountSettings extends FreshnessSettings {
 	/** How long QEMU may take for one command. */
 	readonly timeoutSec: number;
 	readonly connectTimeoutSec: number;
+	/** Whether to leave the monitor to others where QEMU can have one more, for the mount. */
+	readonly ownMonitor: boolean;
 	/** Whether other clients may use the monitor meanwhile, and what for. */
 	readonly share: "rw" | "ro" | "no";
 	/** The way to the kernel. */
@@ -55,6 +57,7 @@ export function defaultMountSettings(): MountSettings {
 		...defaultFreshness,
 		timeoutSec: 10,
 		connectTimeoutSec: 3,
+		ownMonitor: true,
 		share: "rw",
 		backend: "kernel",
 	};

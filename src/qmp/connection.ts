@@ -12,8 +12,11 @@ import type { CommandOptions, QmpSession, SessionCounters } from "./session.ts";
 export interface ConnectionOptions {
 	/** Makes a session, or says why not. */
 	readonly connect: () => Promise<QmpSession>;
-	/** Asked of each new session, before any other command is sent on it. */
-	readonly setUp?: (session: QmpSession) => Promise<void>;
+	/**
+	 * Asked of each new session, before any other command is sent on it. It may give another one
+	 * that is to be used in its place.
+	 */
+	readonly setUp?: (session: QmpSession) => Promise<QmpSession | undefined>;
 	/** Whether to connect again after a loss. */
 	readonly reconnects: boolean;
 	/** How long to wait before the next attempt, in ms; `attempt` counts from 0. */
@@ -98,15 +101,23 @@ export class Connection {
 		await this.#session?.close();
 	}
 
-	async #adopt(session: QmpSession): Promise<void> {
-		if (this.#closed) return session.close();
-		session.onEvent((event) => this.#tell("onEvent", event));
+	async #adopt(given: QmpSession): Promise<void> {
+		if (this.#closed) return given.close();
+		const tell = (event: QmpEvent) => this.#tell("onEvent", event);
+		const stopTelling = given.onEvent(tell);
+		let session: QmpSession;
 		try {
-			await this.#options.setUp?.(session);
+			session = (await this.#options.setUp?.(given)) ?? given;
 		} catch (error) {
 			// Or the next attempt would find the monitor taken, by us.
-			await session.close();
+			await given.close();
 			throw error;
+		}
+		if (session !== given) {
+			stopTelling();
+			session.onEvent(tell);
+			await given.close();
+			this.#past = sum(this.#past, given.counters);
 		}
 		if (this.#closed) return session.close();
 		this.#session = session;

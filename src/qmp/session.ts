@@ -11,7 +11,6 @@ import {
 } from "../errors.ts";
 import { formatJson, type Json, type JsonObject, parseJson } from "../json.ts";
 import { log } from "../log.ts";
-import { type Address, formatAddress } from "./address.ts";
 import {
 	type ErrorReply,
 	type Greeting,
@@ -19,7 +18,7 @@ import {
 	type Reply,
 	readMessage,
 } from "./messages.ts";
-import { openTransport, type Transport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 export interface SessionOptions {
 	/** For connecting, greeting and negotiation together. */
@@ -82,7 +81,7 @@ export class QmpSession {
 	#bytesSent = 0;
 	#bytesReceived = 0;
 
-	/** Use {@link connectSession}. Negotiation is still to be done. */
+	/** Use `connectSession`. Negotiation is still to be done. */
 	constructor(
 		transport: Transport,
 		greeting: Greeting,
@@ -265,88 +264,4 @@ export class QmpSession {
 		for (const pending of this.#pending.values()) pending.lost(reason);
 		this.#pending.clear();
 	}
-}
-
-/**
- * Connects, waits for the greeting and negotiates, unless told not to.
- *
- * @throws ConnectError nothing listens there, or it does not speak QMP
- * @throws BusyError another client holds the monitor
- * @throws TimeoutError the host does not answer, or QEMU does not answer the negotiation
- * @throws DisconnectedError, CommandError the negotiation failed
- */
-export async function connectSession(
-	address: Address,
-	options: SessionOptions = {},
-): Promise<QmpSession> {
-	const { connectTimeoutMs = 3000, timeoutMs = 10_000 } = options;
-	const { negotiate = true, onTraffic } = options;
-	const startMs = performance.now();
-	const transport = await openTransport(address, connectTimeoutMs);
-	try {
-		const leftMs = () =>
-			Math.max(1, connectTimeoutMs - (performance.now() - startMs));
-		const greeting = await receiveGreeting(transport, address, leftMs());
-		const session = new QmpSession(transport, greeting, timeoutMs, onTraffic);
-		if (negotiate)
-			await session.execute("qmp_capabilities", undefined, {
-				timeoutMs: leftMs(),
-			});
-		return session;
-	} catch (error) {
-		transport.close();
-		throw error;
-	}
-}
-
-/** QEMU greets at once. After so long it is time to ask why it does not. */
-const silenceMs = 50;
-
-function receiveGreeting(
-	transport: Transport,
-	address: Address,
-	timeoutMs: number,
-): Promise<Greeting> {
-	return new Promise((resolve, reject) => {
-		const timer = setTimeout(
-			async () => reject(await transport.explainSilence(timeoutMs)),
-			timeoutMs,
-		);
-		const firstTimer = setTimeout(async () => {
-			const reason = await transport.explainLasting(timeoutMs);
-			if (reason) reject(reason);
-		}, silenceMs);
-		const stopWaiting = () => {
-			clearTimeout(timer);
-			clearTimeout(firstTimer);
-		};
-		transport.onMessage = (text) => {
-			stopWaiting();
-			try {
-				const message = readMessage(parseJson(text));
-				if (message.kind === "greeting") return resolve(message);
-			} catch (cause) {
-				log.receive("no greeting: %s", cause);
-			}
-			reject(
-				new ProtocolError(
-					`${formatAddress(address)} does not greet as QMP: ${JSON.stringify(text.slice(0, 80))}; give the address of a -qmp monitor`,
-				),
-			);
-		};
-		transport.onClose = (reason) => {
-			stopWaiting();
-			// The one client may be leaving this very moment, or QEMU is shutting down.
-			reject(
-				reason instanceof ProtocolError
-					? reason
-					: new ProtocolError(
-							`${reason.message} before it greeted; is it a QMP monitor, and QEMU not about to end?`,
-							{
-								cause: reason,
-							},
-						),
-			);
-		};
-	});
 }

@@ -68,7 +68,8 @@ const explanations = () => import("./connectError.ts");
 /** So much is read before whatever else waits has its turn. */
 const turnBytes = 64 * 1024;
 
-class SocketTransport implements Transport {
+/** On a socket that is connected. @param address of the monitor, for messages */
+export class SocketTransport implements Transport {
 	onMessage: Transport["onMessage"] = () => {};
 	onClose: Transport["onClose"] = () => {};
 	readonly #address: Address;

@@ -1,6 +1,7 @@
 /** The object tree of a running machine, over QMP. Source: qapi/qom.json. */
 import { CommandError, QomError } from "../errors.ts";
 import type { Json } from "../json.ts";
+import { isOwnMonitor } from "../qmp/ownMonitor.ts";
 import type {
 	QmpExecutor,
 	RequestQueue,
@@ -85,7 +86,7 @@ export class LiveSource implements QomSource {
 
 	async list(path: QomPath): Promise<readonly PropertyInfo[]> {
 		const reply = await this.#execute("qom-list", { path }, "bulk");
-		return readProperties(reply);
+		return withoutOwnMonitors(path, readProperties(reply));
 	}
 
 	async contents(
@@ -152,7 +153,12 @@ export class LiveSource implements QomSource {
 			{ paths },
 			{ secret, urgency: "bulk" },
 		);
-		return readContents(reply, paths.length);
+		return readContents(reply, paths.length).map(
+			({ properties, values }, index) => ({
+				properties: withoutOwnMonitors(paths[index] ?? "", properties),
+				values,
+			}),
+		);
 	}
 
 	async get(path: QomPath, property: string): Promise<Json> {
@@ -227,6 +233,16 @@ export class LiveSource implements QomSource {
 				: error;
 		}
 	}
+}
+
+/** What qomfs has added for itself is no part of the machine. */
+function withoutOwnMonitors(
+	path: QomPath,
+	properties: readonly PropertyInfo[],
+): readonly PropertyInfo[] {
+	return /^\/*(objects|chardevs)\/*$/.test(path)
+		? properties.filter(({ name }) => !isOwnMonitor(name))
+		: properties;
 }
 
 /** Of an object; undefined for one that is not there. */

@@ -2,29 +2,10 @@
 import { createHash } from "node:crypto";
 import { lstat, readlink, realpath } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, formatAddress, parseAddress } from "../qmp/address.ts";
-
-/** Of this user, and of nobody else. */
-export function shareDirectory(): string {
-	const uid = process.getuid?.() ?? 0;
-	const runtime = process.env.XDG_RUNTIME_DIR;
-	if (runtime) return join(runtime, "qomfs");
-	return uid === 0 ? "/run/qomfs" : join(tmpdir(), `qomfs-${uid}`);
-}
-
-/** Whether nobody but this user or root can put anything there. */
-export async function isTrusted(directory: string): Promise<boolean> {
-	const stats = await lstat(directory).catch(() => undefined);
-	const owners = [0, process.getuid?.()];
-	return (
-		stats?.isDirectory() === true &&
-		owners.includes(stats.uid) &&
-		(stats.mode & 0o022) === 0
-	);
-}
+import { isTrusted, runtimeDirectory } from "../qmp/privateDirectory.ts";
 
 /** The same for every way to write the monitor's address. */
 export async function sharePath(address: Address): Promise<string> {
@@ -32,7 +13,7 @@ export async function sharePath(address: Address): Promise<string> {
 		.update(await canonical(address))
 		.digest("hex")
 		.slice(0, 32);
-	return join(shareDirectory(), `${name}.sock`);
+	return join(runtimeDirectory(), `${name}.sock`);
 }
 
 async function canonical(address: Address): Promise<string> {
@@ -77,7 +58,7 @@ export async function reachableSource(source: string): Promise<string> {
 		const stats = await lstat(address.path).catch(() => undefined);
 		if (stats?.isDirectory()) return socketOfMount(address.path, source);
 	}
-	if (!(await isTrusted(shareDirectory()))) return source;
+	if (!(await isTrusted(runtimeDirectory()))) return source;
 	const path = await sharePath(address);
 	return (await listens(path)) ? path : source;
 }

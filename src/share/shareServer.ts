@@ -3,15 +3,16 @@
  * lets any number use the one that a mount holds.
  */
 import { once } from "node:events";
-import { chmod, mkdir, rm, rmdir } from "node:fs/promises";
+import { chmod, rm, rmdir } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { MountError } from "../errors.ts";
 import type { JsonObject } from "../json.ts";
 import { log } from "../log.ts";
 import type { Machine } from "../machine/machine.ts";
+import { makeRuntimeDirectory } from "../qmp/privateDirectory.ts";
 import { isReading } from "./commands.ts";
-import { isTrusted, listens } from "./place.ts";
+import { listens } from "./place.ts";
 import { ShareClient } from "./shareClient.ts";
 import { formatAsQemu, replyFor } from "./wire.ts";
 
@@ -45,10 +46,7 @@ export class ShareServer {
 		options: ShareOptions,
 	): Promise<ShareServer> {
 		const { path, isOpenToAll } = options;
-		const directory = dirname(path);
-		await mkdir(directory, { recursive: true, mode: 0o700 });
-		if (!(await isTrusted(directory)))
-			throw new MountError(`others may write to ${directory}`);
+		const directory = await makeRuntimeDirectory();
 		if (await listens(path, "connect"))
 			throw new MountError(`${path} is served by somebody else`);
 		if (isOpenToAll) await chmod(directory, 0o711);

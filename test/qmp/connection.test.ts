@@ -7,6 +7,7 @@ import {
 } from "../../src/errors.ts";
 import { Connection } from "../../src/qmp/connection.ts";
 import type { QmpEvent } from "../../src/qmp/messages.ts";
+import type { QmpSession } from "../../src/qmp/session.ts";
 import { type FakeTransport, fakeSession } from "../support/fakeTransport.ts";
 
 beforeEach(() => {
@@ -32,6 +33,8 @@ function start({
 		isUp: true,
 		/** What setting a session up has to wait for. */
 		setUp: Promise.resolve() as Promise<void>,
+		/** What it gives to be used in its place. */
+		replacement: undefined as QmpSession | undefined,
 	};
 	const connection = new Connection({
 		connect: async () => {
@@ -44,6 +47,7 @@ function start({
 		setUp: async () => {
 			state.told.push("connected");
 			await state.setUp;
+			return state.replacement;
 		},
 		reconnects,
 		...(delayMs !== undefined && { delayMs: () => delayMs }),

@@ -31,7 +31,8 @@ import { type Json, type JsonObject, parseJson } from "../../src/json.ts";
 import { type Address, formatAddress } from "../../src/qmp/address.ts";
 import { MessageSplitter } from "../../src/qmp/messageSplitter.ts";
 import type { Greeting } from "../../src/qmp/messages.ts";
-import { connectSession, QmpSession } from "../../src/qmp/session.ts";
+import { connectSession } from "../../src/qmp/openSession.ts";
+import { QmpSession } from "../../src/qmp/session.ts";
 import type { Transport } from "../../src/qmp/transport.ts";
 
 class FakeTransport implements Transport {

@@ -6,7 +6,7 @@ import type { Machine } from "../../machine/machine.ts";
 import { didYouMean } from "../../nearest.ts";
 import { isPattern, matcher } from "../../qom/pattern.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
-import { withMachine, withoutObjects } from "../openMachine.ts";
+import { lasting, withMachine, withoutObjects } from "../openMachine.ts";
 import { parseCount, parseSeconds, socketOption } from "../options.ts";
 import { print } from "../output.ts";
 import { noteLine } from "../text.ts";
@@ -75,7 +75,7 @@ export const command: CommandDefinition<EventsFlags> = {
 		await withMachine(
 			flags,
 			(machine) => printEvents(machine, names, count, timeout),
-			withoutObjects,
+			{ ...withoutObjects, ...lasting },
 		);
 	},
 };

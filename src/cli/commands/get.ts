@@ -21,7 +21,7 @@ import type { QomSource } from "../../qom/source.ts";
 import { isMeant } from "../../qom/write.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
 import { completeProperty, completePropertyName } from "../completers.ts";
-import { type MachineFlags, withMachine } from "../openMachine.ts";
+import { lasting, type MachineFlags, withMachine } from "../openMachine.ts";
 import {
 	jsonOption,
 	machineOptions,
@@ -71,7 +71,11 @@ export const command: CommandDefinition<GetFlags> = {
 	],
 	prepare: withSeconds,
 	run: (words, flags) =>
-		withMachine(flags, ({ source }) => readProperties(source, words, flags)),
+		withMachine(
+			flags,
+			({ source }) => readProperties(source, words, flags),
+			isFollowed(flags) ? lasting : {},
+		),
 };
 
 /** A word behind `--watch` that is no number is the first property. */
@@ -88,6 +92,10 @@ interface Seen extends Reading {
 	readonly value: ShownValue;
 }
 
+function isFollowed({ watch, until }: GetFlags): boolean {
+	return watch !== undefined || until !== undefined;
+}
+
 async function readProperties(
 	source: QomSource,
 	words: readonly string[],
@@ -96,17 +104,16 @@ async function readProperties(
 	const wanted = await readingsWanted(source, words);
 	const isOne = wanted.length === 1 && !words.some(isPattern);
 	const show = (seen: Seen) => print(shown(seen, isOne, flags));
-	const isFollowed = flags.watch !== undefined || flags.until !== undefined;
 	const followed: Seen[] = [];
 	throwRefusals(
 		await refusalsOf(wanted, async (readings) => {
 			for (const seen of await see(source, readings)) {
-				if (!isFollowed || flags.watch !== undefined) show(seen);
-				if (isFollowed) followed.push(seen);
+				if (!isFollowed(flags) || flags.watch !== undefined) show(seen);
+				if (isFollowed(flags)) followed.push(seen);
 			}
 		}),
 	);
-	if (isFollowed) await follow(source, followed, flags, show);
+	if (isFollowed(flags)) await follow(source, followed, flags, show);
 }
 
 /** How each word can be read, or each property of one object. */

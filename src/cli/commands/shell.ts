@@ -151,7 +151,7 @@ async function runOnTerminal(
 
 async function connect(
 	monitor: string,
-	{ skipNegotiation, logfile }: ShellFlags,
+	{ skipNegotiation, logfile, command: lines }: ShellFlags,
 	reconnects: boolean,
 	listener: ShellListener,
 ): Promise<ShellSession> {
@@ -164,6 +164,7 @@ async function connect(
 		{
 			negotiate: !skipNegotiation,
 			reconnects,
+			isLasting: !lines && !skipNegotiation,
 			...(onTraffic && { onTraffic }),
 		},
 		listener,

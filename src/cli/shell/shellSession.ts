@@ -9,12 +9,16 @@ import type { OnTraffic } from "../../qmp/session.ts";
 import { holdsSecret } from "../../qom/guard.ts";
 import { fetchSchema } from "../../schema/fetch.ts";
 import type { QmpSchema } from "../../schema/schema.ts";
+import type { ShareServer } from "../../share/shareServer.ts";
+import { shareMonitor } from "../sharedMonitor.ts";
 
 /** How the shell connects. */
 export interface ShellSessionOptions {
 	readonly negotiate: boolean;
 	/** Whether to connect again when QEMU is gone. */
 	readonly reconnects: boolean;
+	/** Whether it goes on for long, and must not keep the monitor from others. */
+	readonly isLasting: boolean;
 	readonly onTraffic?: OnTraffic;
 }
 
@@ -41,6 +45,7 @@ export class ShellSession {
 	#onChange: (() => void)[] = [];
 	/** Whether the user has told QEMU to quit, so that its end is expected. */
 	#quits = false;
+	#shared: ShareServer | undefined;
 
 	/**
 	 * @throws AddressError; ConnectError, BusyError, TimeoutError
@@ -52,6 +57,8 @@ export class ShellSession {
 	): Promise<ShellSession> {
 		const session = new ShellSession(monitor, options, listener);
 		await session.#machine.open();
+		if (options.isLasting)
+			session.#shared = await shareMonitor(session.#machine);
 		return session;
 	}
 
@@ -60,11 +67,12 @@ export class ShellSession {
 		options: ShellSessionOptions,
 		listener: ShellListener,
 	) {
-		const { negotiate, reconnects, onTraffic } = options;
+		const { negotiate, reconnects, isLasting, onTraffic } = options;
 		this.#options = options;
 		this.#machine = new Machine(parseAddress(monitor), {
 			negotiates: negotiate,
 			hasObjects: false,
+			ownMonitor: isLasting,
 			timeoutMs: patienceMs,
 			reconnects,
 			delayMs: (attempt) => Math.min(100 * 2 ** attempt, longestDelayMs),
@@ -123,8 +131,9 @@ export class ShellSession {
 			await Promise.race([this.#change(), aWhile()]);
 	}
 
-	close(): Promise<void> {
-		return this.#machine.close();
+	async close(): Promise<void> {
+		await this.#shared?.close();
+		await this.#machine.close();
 	}
 
 	async #returned(command: string): Promise<void> {

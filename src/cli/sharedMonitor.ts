@@ -1,0 +1,37 @@
+/** Lets others use the monitor that a command holds for long. */
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { log } from "../log.ts";
+import type { Machine } from "../machine/machine.ts";
+import { runtimeDirectory } from "../qmp/privateDirectory.ts";
+import { sharePath } from "../share/place.ts";
+import { ShareServer } from "../share/shareServer.ts";
+
+const endings = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Nothing is shared if the machine has a monitor of its own, or uses a shared one itself. */
+export async function shareMonitor(
+	machine: Machine,
+): Promise<ShareServer | undefined> {
+	const { address, hasOwnMonitor } = machine;
+	const isShared =
+		address.kind === "unix" && dirname(address.path) === runtimeDirectory();
+	if (hasOwnMonitor || isShared) return undefined;
+	try {
+		const server = await ShareServer.listen(machine, {
+			path: await sharePath(address),
+			isOpenToAll: false,
+			isReadOnly: false,
+		});
+		for (const signal of endings)
+			process.once(signal, () => {
+				rmSync(server.path, { force: true });
+				// It ends as it would have without this listener.
+				process.kill(process.pid, signal);
+			});
+		return server;
+	} catch (error) {
+		log.cli("the monitor is not shared: %O", error);
+		return undefined;
+	}
+}

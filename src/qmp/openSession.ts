@@ -1,0 +1,116 @@
+/** How a session begins: the connection, the greeting, the negotiation. */
+import { ProtocolError } from "../errors.ts";
+import { parseJson } from "../json.ts";
+import { log } from "../log.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { type Greeting, readMessage } from "./messages.ts";
+import { QmpSession, type SessionOptions } from "./session.ts";
+import { openTransport, type Transport } from "./transport.ts";
+
+const connectTimeoutMsDefault = 3000;
+
+/**
+ * Connects, waits for the greeting and negotiates, unless told not to.
+ *
+ * @throws ConnectError nothing listens there, or it does not speak QMP
+ * @throws BusyError another client holds the monitor
+ * @throws TimeoutError the host does not answer, or QEMU does not answer the negotiation
+ * @throws DisconnectedError, CommandError the negotiation failed
+ */
+export async function connectSession(
+	address: Address,
+	options: SessionOptions = {},
+): Promise<QmpSession> {
+	const { connectTimeoutMs = connectTimeoutMsDefault } = options;
+	const startMs = performance.now();
+	const transport = await openTransport(address, connectTimeoutMs);
+	return beginSession(transport, address, {
+		...options,
+		connectTimeoutMs: Math.max(
+			1,
+			connectTimeoutMs - (performance.now() - startMs),
+		),
+	});
+}
+
+/**
+ * The same on a connection that is there already.
+ *
+ * @param address of the monitor, for messages
+ * @throws as {@link connectSession} does; the connection is closed then
+ */
+export async function beginSession(
+	transport: Transport,
+	address: Address,
+	options: SessionOptions,
+): Promise<QmpSession> {
+	const { connectTimeoutMs = connectTimeoutMsDefault } = options;
+	const { timeoutMs = 10_000, negotiate = true, onTraffic } = options;
+	const startMs = performance.now();
+	try {
+		const leftMs = () =>
+			Math.max(1, connectTimeoutMs - (performance.now() - startMs));
+		const greeting = await receiveGreeting(transport, address, leftMs());
+		const session = new QmpSession(transport, greeting, timeoutMs, onTraffic);
+		if (negotiate)
+			await session.execute("qmp_capabilities", undefined, {
+				timeoutMs: leftMs(),
+			});
+		return session;
+	} catch (error) {
+		transport.close();
+		throw error;
+	}
+}
+
+/** QEMU greets at once. After so long it is time to ask why it does not. */
+const silenceMs = 50;
+
+function receiveGreeting(
+	transport: Transport,
+	address: Address,
+	timeoutMs: number,
+): Promise<Greeting> {
+	return new Promise((resolve, reject) => {
+		const timer = setTimeout(
+			async () => reject(await transport.explainSilence(timeoutMs)),
+			timeoutMs,
+		);
+		const firstTimer = setTimeout(async () => {
+			const reason = await transport.explainLasting(timeoutMs);
+			if (reason) reject(reason);
+		}, silenceMs);
+		const stopWaiting = () => {
+			clearTimeout(timer);
+			clearTimeout(firstTimer);
+		};
+		transport.onMessage = (text) => {
+			stopWaiting();
+			try {
+				const message = readMessage(parseJson(text));
+				if (message.kind === "greeting") return resolve(message);
+			} catch (cause) {
+				log.receive("no greeting: %s", cause);
+			}
+			reject(
+				new ProtocolError(
+					`${formatAddress(address)} does not greet as QMP: ${JSON.stringify(text.slice(0, 80))}; give the address of a -qmp monitor`,
+				),
+			);
+		};
+		transport.onClose = (reason) => {
+			stopWaiting();
+			// The one client may be leaving this very moment, or QEMU is shutting down.
+			reject(
+				reason instanceof ProtocolError
+					? reason
+					: new ProtocolError(
+							`${reason.message} before it greeted; is it a QMP monitor, and QEMU not about to end?`,
+							{
+								cause: reason,
+							},
+						),
+			);
+		};
+	});
+}

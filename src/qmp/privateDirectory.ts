@@ -1,0 +1,125 @@
+/** Directories for sockets that are nobody else's. */
+import { existsSync } from "node:fs";
+import {
+	chown,
+	lstat,
+	mkdir,
+	mkdtemp,
+	readdir,
+	rm,
+	rmdir,
+	stat,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { QomfsError } from "../errors.ts";
+import { type Address, isBoundAs } from "./address.ts";
+
+/** Of this user, and of nobody else. */
+export function runtimeDirectory(): string {
+	const uid = process.getuid?.() ?? 0;
+	const runtime = process.env.XDG_RUNTIME_DIR;
+	if (runtime) return join(runtime, "qomfs");
+	return uid === 0 ? "/run/qomfs" : join(tmpdir(), `qomfs-${uid}`);
+}
+
+/** Whether nobody but this user or root can put anything there. */
+export async function isTrusted(directory: string): Promise<boolean> {
+	return (await whoWrites(directory)) === "we";
+}
+
+/**
+ * Makes the runtime directory.
+ *
+ * @throws QomfsError others may write to it; Error it cannot be made
+ */
+export async function makeRuntimeDirectory(): Promise<string> {
+	const directory = runtimeDirectory();
+	await mkdir(directory, { recursive: true, mode: 0o700 });
+	if (!(await isTrusted(directory)))
+		throw new QomfsError(`others may write to ${directory}`);
+	return directory;
+}
+
+/** `each` has its own files in a directory like /tmp, which nobody else can remove or replace. */
+async function whoWrites(
+	directory: string,
+): Promise<"we" | "each" | "others" | undefined> {
+	const stats = await lstat(directory).catch(() => undefined);
+	if (!stats?.isDirectory()) return undefined;
+	if (![0, process.getuid?.()].includes(stats.uid)) return "others";
+	if ((stats.mode & 0o022) === 0) return "we";
+	return (stats.mode & 0o1000) !== 0 ? "each" : "others";
+}
+
+/** The only file in such a directory. */
+export const meetingSocket = "qmp";
+
+/** A new directory that only we and one QEMU can enter. */
+export interface MeetingPlace {
+	readonly directory: string;
+	/** The same directory, as QEMU sees it. */
+	readonly seenByQemu: string;
+}
+
+/**
+ * Makes a directory where QEMU can reach a socket of ours. Best beside the monitor: that place both
+ * can see, even a QEMU with a root, a mount namespace or a user of its own.
+ *
+ * @param boundPaths the unix sockets that QEMU listens on, as it has bound them
+ * @throws Error there is none
+ */
+export async function makeMeetingPlace(
+	address: Address,
+	boundPaths: readonly string[],
+): Promise<MeetingPlace> {
+	if (address.kind !== "unix") return sameForBoth(await makeAnywhere());
+	const path = resolve(address.path);
+	const { uid, gid } = await stat(path);
+	const directory = await makeBeside(path).catch(() => makeAnywhere());
+	// Only root can meet a QEMU of somebody else.
+	if (process.getuid?.() === 0) await chown(directory, uid, gid);
+	const bound = boundPaths.find((bound) => isBoundAs(path, bound));
+	if (bound === undefined || dirname(directory) !== dirname(path))
+		return sameForBoth(directory);
+	const name = directory.slice(dirname(directory).length + 1);
+	return { directory, seenByQemu: join(dirname(bound), name) };
+}
+
+/** @param directory that {@link makeMeetingPlace} has made */
+export async function removeMeetingPlace(directory: string): Promise<void> {
+	await rm(join(directory, meetingSocket), { force: true });
+	await rmdir(directory);
+}
+
+function sameForBoth(directory: string): MeetingPlace {
+	return { directory, seenByQemu: directory };
+}
+
+async function makeBeside(path: string): Promise<string> {
+	const directory = dirname(path);
+	if (!["we", "each"].includes((await whoWrites(directory)) ?? "others"))
+		throw new QomfsError(`others may write to ${directory}`);
+	return makeIn(directory);
+}
+
+/** Root's lies where others may pass by. */
+async function makeAnywhere(): Promise<string> {
+	return makeIn(
+		process.getuid?.() === 0 ? "/run" : await makeRuntimeDirectory(),
+	);
+}
+
+async function makeIn(directory: string): Promise<string> {
+	await removeForgotten(directory).catch(() => {}); // it may not be readable
+	return mkdtemp(join(directory, `.qomfs-${process.pid}-`));
+}
+
+/** Those of processes that were killed while they had one. */
+async function removeForgotten(directory: string): Promise<void> {
+	for (const name of await readdir(directory)) {
+		const pid = /^\.qomfs-(\d+)-\w{6}$/.exec(name)?.[1];
+		if (pid !== undefined && !existsSync(`/proc/${pid}`))
+			await removeMeetingPlace(join(directory, name));
+	}
+}
