@@ -7,6 +7,7 @@ import {
 	type StdioOptions,
 	spawn,
 } from "node:child_process";
+import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { MountError, UsageError } from "../errors.ts";
 import { givenDescriptor } from "../fuse/mountpoint.ts";
@@ -33,9 +34,10 @@ export async function startInBackground(
 	mountpoint: string,
 	options: readonly string[],
 ): Promise<void> {
-	const script = process.argv[1];
-	if (!script)
+	if (!process.argv[1])
 		throw new UsageError("mounting in the background needs a script to start");
+	// Not by the name of a link to it, which may mean another command.
+	const script = realpathSync(process.argv[1]);
 	const child = spawn(
 		process.execPath,
 		[

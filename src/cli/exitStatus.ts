@@ -43,3 +43,9 @@ export function statusOf(error: unknown): ExitStatus {
 	if (error instanceof TimeoutError) return exitStatus.timedOut;
 	return exitStatus.refused;
 }
+
+/** What mount(8) is told, and tells its user (mount(8), "EXIT STATUS"). */
+export function helperStatus(status: ExitStatus): number {
+	if (status === exitStatus.done) return 0;
+	return status === exitStatus.usage ? 1 : 32;
+}

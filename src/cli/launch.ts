@@ -3,6 +3,8 @@
  * far; the rest is `main.ts`, as one file.
  */
 import module from "node:module";
+import { basename } from "node:path";
+import { isMountHelper } from "./launchers.ts";
 
 const oldestNode: [number, number] = [22, 12];
 
@@ -28,7 +30,11 @@ export async function launch(name: string): Promise<void> {
 	const { main } = module.createRequire(import.meta.url)("./main.cjs") as {
 		main(name: string, args: readonly string[]): Promise<number>;
 	};
-	process.exitCode = await main(name, process.argv.slice(2));
+	const called = basename(process.argv[1] ?? "");
+	process.exitCode = await main(
+		isMountHelper(called) ? called : name,
+		process.argv.slice(2),
+	);
 }
 
 function cacheDirectory(): string | undefined {

@@ -1,7 +1,13 @@
 /** The command line as a whole. The result is an exit status, and an error is one line on stderr. */
 import { CommanderError } from "commander";
 import { log } from "../log.ts";
-import { type ExitStatus, exitStatus, statusOf } from "./exitStatus.ts";
+import {
+	type ExitStatus,
+	exitStatus,
+	helperStatus,
+	statusOf,
+} from "./exitStatus.ts";
+import { isMountHelper } from "./launchers.ts";
 import { runProgram } from "./program.ts";
 import { errorLine } from "./text.ts";
 
@@ -10,8 +16,19 @@ import { errorLine } from "./text.ts";
  *
  * @param name of the launcher: `qomfs`, or a command of its own like `qom-get`
  * @param args without `node` and the script
+ * @returns the exit status
  */
 export async function main(
+	name: string,
+	args: readonly string[],
+): Promise<number> {
+	const [first = "", ...rest] = args;
+	if (name === "qomfs" && isMountHelper(first)) return main(first, rest);
+	const status = await runCommand(name, args);
+	return isMountHelper(name) ? helperStatus(status) : status;
+}
+
+async function runCommand(
 	name: string,
 	args: readonly string[],
 ): Promise<ExitStatus> {

@@ -128,7 +128,7 @@ export const mountOptionNames: readonly string[] = [...definitions].map(
 
 /** Options that mount(8) and fstab(5) add on their own, for other programs. */
 const ignored =
-	/^(rw|(no)?dev|(no)?suid|(no)?exec|(no)?auto|(no)?fail|nofail|_netdev|(no)?user|users|owner|group|async|sync|(no|rel|strict)?atime|defaults|x-.*|comment=.*)$/;
+	/^(rw|(no)?(dev|suid|exec|auto|fail|user|diratime|lazytime|iversion|mand)|_netdev|users|owner|group|async|sync|dirsync|silent|loud|nosymfollow|(no|rel|strict)?atime|defaults|(x-|X-).*|(comment|user|uhelper|helper)=.*)$/;
 
 /**
  * Reads the text after `-o`.

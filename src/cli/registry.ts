@@ -23,6 +23,11 @@ export const registry = {
 		load: () => import("./commands/fuse.ts"),
 		isOnlyLauncher: true,
 	},
+	helper: {
+		description: "mount a machine as a directory tree, for mount(8)",
+		load: () => import("./commands/helper.ts"),
+		isOnlyLauncher: true,
+	},
 	umount: {
 		description: "unmount",
 		load: () => import("./commands/umount.ts"),
@@ -66,6 +71,10 @@ export const registry = {
 	why: {
 		description: "show why the last access to a file in a mount failed",
 		load: () => import("./commands/why.ts"),
+	},
+	"install-helpers": {
+		description: "make 'mount -t qomfs' and lines of fstab(5) work",
+		load: () => import("./commands/installHelpers.ts"),
 	},
 	completion: {
 		description: "print a script that completes these commands in a shell",

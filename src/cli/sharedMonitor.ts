@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { log } from "../log.ts";
 import type { Machine } from "../machine/machine.ts";
-import { runtimeDirectory } from "../qmp/privateDirectory.ts";
+import { runtimeDirectories } from "../qmp/privateDirectory.ts";
 import { sharePath } from "../share/place.ts";
 import { ShareServer } from "../share/shareServer.ts";
 
@@ -15,7 +15,8 @@ export async function shareMonitor(
 ): Promise<ShareServer | undefined> {
 	const { address, hasOwnMonitor } = machine;
 	const isShared =
-		address.kind === "unix" && dirname(address.path) === runtimeDirectory();
+		address.kind === "unix" &&
+		runtimeDirectories().includes(dirname(address.path));
 	if (hasOwnMonitor || isShared) return undefined;
 	try {
 		const server = await ShareServer.listen(machine, {

@@ -47,6 +47,8 @@ export interface MachineOptions {
 	readonly freshness?: Freshness;
 	/** Whether to leave the monitor to others where QEMU can have one more, for us (false). */
 	readonly ownMonitor?: boolean;
+	/** Told of events, losses and returns from the first one on. */
+	readonly listener?: ConnectionListener;
 	/** Told of every message after the greeting, as it is on the wire; secrets too. */
 	readonly onTraffic?: OnTraffic;
 }
@@ -124,6 +126,7 @@ export class Machine implements AsyncDisposable {
 					this.#cached.forgetObject(data.path);
 			},
 		});
+		if (options.listener) this.subscribe(options.listener);
 	}
 
 	/** Connects for the first time. @throws as {@link connect} does */

@@ -17,10 +17,22 @@ import { type Address, isBoundAs } from "./address.ts";
 
 /** Of this user, and of nobody else. */
 export function runtimeDirectory(): string {
+	return runtimeDirectories()[0] ?? "";
+}
+
+/**
+ * That of this process first, then those of processes of the same user with another environment:
+ * mount(8) and a session do not agree on XDG_RUNTIME_DIR.
+ */
+export function runtimeDirectories(): readonly string[] {
 	const uid = process.getuid?.() ?? 0;
 	const runtime = process.env.XDG_RUNTIME_DIR;
-	if (runtime) return join(runtime, "qomfs");
-	return uid === 0 ? "/run/qomfs" : join(tmpdir(), `qomfs-${uid}`);
+	const without = uid === 0 ? ["/run/qomfs"] : [join(tmpdir(), `qomfs-${uid}`)];
+	return [
+		...(runtime ? [join(runtime, "qomfs")] : without),
+		...without,
+		`/run/user/${uid}/qomfs`,
+	];
 }
 
 /** Whether nobody but this user or root can put anything there. */

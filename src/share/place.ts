@@ -5,15 +5,23 @@ import { connect } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Address, formatAddress, parseAddress } from "../qmp/address.ts";
-import { isTrusted, runtimeDirectory } from "../qmp/privateDirectory.ts";
+import {
+	isTrusted,
+	runtimeDirectories,
+	runtimeDirectory,
+} from "../qmp/privateDirectory.ts";
 
 /** The same for every way to write the monitor's address. */
 export async function sharePath(address: Address): Promise<string> {
+	return join(runtimeDirectory(), await shareName(address));
+}
+
+async function shareName(address: Address): Promise<string> {
 	const name = createHash("sha256")
 		.update(await canonical(address))
 		.digest("hex")
 		.slice(0, 32);
-	return join(runtimeDirectory(), `${name}.sock`);
+	return `${name}.sock`;
 }
 
 async function canonical(address: Address): Promise<string> {
@@ -58,9 +66,12 @@ export async function reachableSource(source: string): Promise<string> {
 		const stats = await lstat(address.path).catch(() => undefined);
 		if (stats?.isDirectory()) return socketOfMount(address.path, source);
 	}
-	if (!(await isTrusted(runtimeDirectory()))) return source;
-	const path = await sharePath(address);
-	return (await listens(path)) ? path : source;
+	const name = await shareName(address);
+	for (const directory of new Set(runtimeDirectories())) {
+		const path = join(directory, name);
+		if ((await isTrusted(directory)) && (await listens(path))) return path;
+	}
+	return source;
 }
 
 async function socketOfMount(

@@ -25,6 +25,7 @@ describe("mount options", () => {
 			gid: process.getgid?.(),
 			umask: 0,
 			fsname: undefined,
+			ownMonitor: true,
 			share: "rw",
 			cacheTimeoutSec: 1,
 			valueTimeoutSec: 0.1,
@@ -37,6 +38,8 @@ describe("mount options", () => {
 		["ro", { readOnly: true }],
 		["allow_other", { allowOther: true, defaultPermissions: true }],
 		["allow_root", { allowRoot: true }],
+		["own_monitor=no", { ownMonitor: false }],
+		["own_monitor=auto", { ownMonitor: true }],
 		["default_permissions", { defaultPermissions: true }],
 		["auto_unmount", {}],
 		["unsafe_reads", { unsafeReads: true }],
@@ -108,7 +111,7 @@ describe("mount options", () => {
 			expect(meaning).toMatch(/^\S.*\S$/);
 			return /^([a-z_]+)(?:=[A-Z]+)?$/.exec(term)?.[1];
 		});
-		expect(names).toHaveLength(21);
+		expect(names).toHaveLength(22);
 		for (const name of names)
 			expect(() => parseMountOptions(`${name}=x`)).not.toThrow(
 				/unknown option/,

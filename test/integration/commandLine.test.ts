@@ -347,7 +347,10 @@ describe.skipIf(lacksMount)("qomfs", () => {
 		}
 
 		it("are few: for mounting, listing and reading", async () => {
-			mounted = await mountQomfs(vm.socket, "cache_timeout=60,value_timeout=2");
+			mounted = await mountQomfs(
+				vm.socket,
+				"cache_timeout=60,value_timeout=2,own_monitor=no",
+			);
 			const { commands, qemu } = await mounted.status();
 			expect(commands).toBeLessThanOrEqual(4);
 			// From 10.1 on, values come with the listing; budgets.test.ts has the figures.

@@ -79,6 +79,7 @@ describe.skipIf(lacksMount)("a monitor of one's own", () => {
 		});
 		expect(await added()).toHaveLength(canHave ? 2 : 0);
 		expect(await beside()).toEqual([]);
+		expect((await mounted.status()).commands).toBe(canHave ? 8 : 3);
 		if (canHave) {
 			const other = await MonitorClient.negotiated(vm.socket);
 			expect(await other.ask('{"execute":"query-name"}')).toBe(

@@ -52,7 +52,7 @@ describe.skipIf(lacksMount)("a monitor that is taken", () => {
 
 	it("names the mount that holds it", async () => {
 		const { socket } = await bench.boot(tiny);
-		await bench.mount(socket);
+		await bench.mount(socket, "own_monitor=no");
 		bench.tally.fault();
 		const { status, stderr } = await run(process.execPath, [
 			new URL("../../bin/qom-get.js", import.meta.url).pathname,

@@ -119,7 +119,7 @@ describe("a machine that is opened", () => {
 		const beforeMs = Date.now();
 		const machine = await opened();
 		expect(machine.status()).toEqual({
-			...{ connection: "connected", source: socket },
+			...{ connection: "connected", source: socket, monitor: "given" },
 			...{ qemu: "7.1.2", machine: null },
 			since: new Date(machine.sinceMs).toISOString(),
 			...{ commands: 2, hits: 0, misses: 0 },

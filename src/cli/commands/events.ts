@@ -4,6 +4,7 @@ import { formatJson } from "../../json.ts";
 import { log } from "../../log.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { didYouMean } from "../../nearest.ts";
+import type { ConnectionListener } from "../../qmp/connection.ts";
 import { isPattern, matcher } from "../../qom/pattern.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
 import { lasting, withMachine, withoutObjects } from "../openMachine.ts";
@@ -72,52 +73,67 @@ export const command: CommandDefinition<EventsFlags> = {
 	async run(names, { socket, count, timeout }) {
 		if (count === 0) throw new UsageError("--count must be more than 0");
 		const flags = socket === undefined ? {} : { socket };
+		const printer = eventPrinter(names, count);
 		await withMachine(
 			flags,
-			(machine) => printEvents(machine, names, count, timeout),
-			{ ...withoutObjects, ...lasting },
+			async (machine) => {
+				warnOfUnknown(machine, names).catch((error) => log.cli("%O", error));
+				await untilEnough(printer, count, timeout);
+			},
+			{ ...withoutObjects, ...lasting, listener: printer.listener },
 		);
 	},
 };
 
-/**
- * @param names patterns for the names of events; all events if there are none
- * @throws TimeoutError fewer than `count` events came in time; DisconnectedError
- */
-async function printEvents(
-	machine: Machine,
+interface EventPrinter {
+	readonly listener: ConnectionListener;
+	readonly seen: () => number;
+	/** Resolves when all are printed that were wanted. @throws DisconnectedError */
+	readonly enough: Promise<void>;
+}
+
+/** @param names patterns for the names of events; all events if there are none */
+function eventPrinter(
 	names: readonly string[],
 	count: number | undefined,
-	timeoutSec: number | undefined,
-): Promise<void> {
+): EventPrinter {
 	const matchers = names.map((name) => matcher(name.toUpperCase()));
 	const isWanted = (name: string) =>
 		matchers.length === 0 || matchers.some((matches) => matches(name));
 	let seen = 0;
 	const enough = Promise.withResolvers<void>();
-	machine.subscribe({
+	enough.promise.catch(() => {}); // it may come before anybody waits for it
+	const listener: ConnectionListener = {
 		onEvent({ name, message }) {
 			if (seen === count || !isWanted(name)) return;
 			print(formatJson(message));
 			if (++seen === count) enough.resolve();
 		},
 		onLost: enough.reject,
-	});
+	};
+	return { listener, seen: () => seen, enough: enough.promise };
+}
+
+/** @throws TimeoutError fewer than `count` events came in time; DisconnectedError */
+async function untilEnough(
+	{ enough, seen }: EventPrinter,
+	count: number | undefined,
+	timeoutSec: number | undefined,
+): Promise<void> {
 	let timer: NodeJS.Timeout | undefined;
-	warnOfUnknown(machine, names).catch((error) => log.cli("%O", error));
 	const timeUp = new Promise<void>((resolve, reject) => {
 		if (timeoutSec === undefined) return;
 		timer = setTimeout(() => {
 			if (count === undefined) return resolve();
 			reject(
 				new TimeoutError(
-					`received ${seen} of ${count} events within ${timeoutSec} s`,
+					`received ${seen()} of ${count} events within ${timeoutSec} s`,
 				),
 			);
 		}, timeoutSec * 1000);
 	});
 	try {
-		await Promise.race([enough.promise, timeUp]);
+		await Promise.race([enough, timeUp]);
 	} finally {
 		clearTimeout(timer);
 	}
