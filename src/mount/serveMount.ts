@@ -41,6 +41,8 @@ export interface Mounted {
 	readonly title: string;
 	/** For people, where a part of it is not as it was asked for. */
 	readonly note: string | undefined;
+	/** For people: what is mounted now, and how it is. */
+	state(): string;
 	/**
 	 * Resolves when it is unmounted, by us or from outside, and all is closed.
 	 *
@@ -60,6 +62,8 @@ interface Subject {
 	readonly fsname: string;
 	/** For people. */
 	readonly title: () => string;
+	/** For people: the title, and how it is. */
+	readonly state: () => string;
 	open(): Promise<void>;
 	/** Files that it has made, and that are to go with it however it ends. */
 	litter(): readonly string[];
@@ -119,6 +123,7 @@ async function serve(
 		mountpoint,
 		title: subject.title(),
 		note: backend.note,
+		state: subject.state,
 		ended,
 		unmount: () => handle.unmount(),
 	};
@@ -167,6 +172,7 @@ function machineSubject(
 		),
 		fsname: formatAddress(address),
 		title: () => titleOf(machine),
+		state: () => stateOf(machine),
 		async open() {
 			if (settings.delayConnect) machine.openLater();
 			else await machine.open();
@@ -239,4 +245,9 @@ function titleOf({ version, type, address }: Machine): string {
 	return version
 		? `${type ?? "a machine"} of QEMU ${formatVersion(version)}`
 		: `whatever comes to ${formatAddress(address)}`;
+}
+
+function stateOf(machine: Machine): string {
+	const { connection, reason } = machine.status();
+	return [titleOf(machine), connection, ...(reason ? [reason] : [])].join(": ");
 }

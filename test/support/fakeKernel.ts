@@ -154,6 +154,7 @@ export class FakeKernel {
 			writeLater: async (_fd, buffer) => {
 				this.#take(buffer, buffer.length);
 			},
+			sendDatagram: () => false,
 			ppoll: () => 0,
 			errno: () => this.#errno,
 			eventLoopDescriptor: () => -1,

@@ -134,13 +134,16 @@ function refuseSwapped(source: string, mountpoint: string): void {
 
 async function untilUnmounted(served: Mounted): Promise<void> {
 	const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+	const { startSystemdService } = await import("../systemdService.ts");
+	const service = await startSystemdService(served);
 	const stop = async () => {
+		service?.stopping();
 		if ((await served.unmount()) === "detached")
 			process.stderr.write(
 				`qomfs: ${onOneLine(served.mountpoint)} was in use; it is detached, and programs that still use it get errors\n`,
 			);
 	};
 	for (const signal of signals) process.on(signal, stop);
-	await served.ended;
+	await served.ended.finally(() => service?.end());
 	for (const signal of signals) process.off(signal, stop);
 }

@@ -22,6 +22,13 @@ export interface Native {
 		options: string,
 	): number;
 	socketpair(domain: number, type: number, protocol: number): [number, number];
+	/**
+	 * Sends a datagram to a unix socket, if that takes it at once.
+	 *
+	 * @param path with `@` in front where the socket is abstract (unix(7))
+	 * @returns false for a failure, whose number `errno` tells
+	 */
+	sendDatagram(path: string, text: string): boolean;
 	/** The descriptor that came with the next message; undefined where none did. */
 	receiveDescriptor(socket: number): number | undefined;
 	errno(): number;
@@ -38,7 +45,11 @@ export interface Native {
 const uvPoll = 8; // UV_POLL of enum uv_handle_type
 const uvReadable = 1;
 
+const unixDomain = 1;
+const datagram = 2;
+const closeOnExec = 0x8_0000;
 const msgDontWait = 0x40;
+const msgNoSignal = 0x4000;
 const msgCloseOnExec = 0x4000_0000;
 /** Of a `struct cmsghdr` with one descriptor, which begins at 16. */
 const controlBytes = 24;
@@ -78,6 +89,11 @@ async function load(): Promise<Native> {
 		"int uv_poll_start(void *handle, int events, qomfs_poll_cb *callback)",
 	);
 	const uvClose = c.func("void uv_close(void *handle, void *callback)");
+	const socket = c.func("int socket(int domain, int type, int protocol)");
+	const sendto = c.func(
+		"long sendto(int fd, const void *buffer, size_t length, int flags, const void *address, unsigned int addressLength)",
+	);
+	const close = c.func("int close(int fd)");
 	const recvmsg = c.func("long recvmsg(int fd, void *message, int flags)");
 	return {
 		read: c.func("long read(int fd, void *buffer, size_t length)"),
@@ -96,6 +112,19 @@ async function load(): Promise<Native> {
 			const fds: [number, number] = [-1, -1];
 			socketpair(domain, type, protocol, fds);
 			return fds;
+		},
+		sendDatagram(path, text) {
+			const name = Buffer.from(path.replace(/^@/, "\0"));
+			const address = Buffer.concat([Buffer.from([unixDomain, 0]), name]);
+			const message = Buffer.from(text);
+			const fd = socket(unixDomain, datagram | closeOnExec, 0);
+			if (fd < 0) return false;
+			const sent = sendto(
+				...[fd, message, message.length, msgDontWait | msgNoSignal],
+				...[address, address.length],
+			);
+			close(fd);
+			return sent === message.length;
 		},
 		receiveDescriptor(socket) {
 			const text = Buffer.alloc(1);

@@ -1,0 +1,54 @@
+/** What systemd is told of a mount that runs as a service of Type=notify. Source: sd_notify(3). */
+import { loadNative } from "../fuse/kernel/native.ts";
+import { log } from "../log.ts";
+import type { Mounted } from "../mount/serveMount.ts";
+import { onOneLine } from "./text.ts";
+
+/** How often the state is looked at; it is told only when it has changed. */
+const lookMs = 1000;
+
+export interface SystemdService {
+	/** It is about to end. */
+	stopping(): void;
+	/** Nothing is told any more. */
+	end(): void;
+}
+
+/** Tells that a mount is ready, and from then on how it is; undefined outside of systemd. */
+export async function startSystemdService(
+	mounted: Mounted,
+): Promise<SystemdService | undefined> {
+	const { NOTIFY_SOCKET: path } = process.env;
+	if (!path) return undefined;
+	const native = await loadNative().catch((error) => log.cli("%O", error));
+	const notify = (...lines: readonly string[]) => {
+		if (native?.sendDatagram(path, lines.join("\n")) === false)
+			log.cli("systemd is not told: error %d", native.errno());
+	};
+	let told = mounted.state();
+	notify("READY=1", `STATUS=${onOneLine(told)}`);
+	const look = setInterval(() => {
+		const state = mounted.state();
+		if (state !== told) notify(`STATUS=${onOneLine(state)}`);
+		told = state;
+	}, lookMs);
+	const watchdogMs = watchdogInterval();
+	const watchdog = watchdogMs
+		? setInterval(() => notify("WATCHDOG=1"), watchdogMs)
+		: undefined;
+	for (const timer of [look, watchdog]) timer?.unref();
+	return {
+		stopping: () => notify("STOPPING=1"),
+		end() {
+			clearInterval(look);
+			clearInterval(watchdog);
+		},
+	};
+}
+
+/** Twice within the time after which systemd takes this process for hung; undefined if it does not. */
+function watchdogInterval(): number | undefined {
+	const { WATCHDOG_USEC, WATCHDOG_PID = `${process.pid}` } = process.env;
+	const ms = Number(WATCHDOG_USEC) / 2000;
+	return ms > 0 && WATCHDOG_PID === `${process.pid}` ? ms : undefined;
+}
