@@ -81,16 +81,21 @@ function boundPath({ filename }: JsonObject): string[] {
 	return path === undefined ? [] : [path];
 }
 
-/** What somebody has left who was killed meanwhile, or whose monitor was deleted. */
+/**
+ * Of somebody whose monitor was deleted the device is left; and of somebody who was killed between
+ * the two commands that add a monitor all of it, for its client was gone before it began.
+ */
 async function removeForgotten(
 	given: QmpSession,
 	devices: readonly JsonObject[],
 ): Promise<void> {
-	for (const { label } of devices)
-		if (isOwnMonitor(`${label}`))
-			await given
-				.execute("chardev-remove", { id: `${label}` }, { timeoutMs: limitMs })
-				.catch((error) => log.session("%s", error)); // it is in use
+	for (const { label, filename } of devices) {
+		const [id, isLeft] = [
+			`${label}`,
+			`${filename}`.startsWith("disconnected:"),
+		];
+		if (isOwnMonitor(id)) await remove(given, id, isLeft);
+	}
 }
 
 async function meet(
@@ -128,7 +133,7 @@ async function meet(
 		);
 	} catch (error) {
 		socket?.destroy();
-		await remove(given, id);
+		await remove(given, id, true);
 		throw error;
 	} finally {
 		server.close();
@@ -156,11 +161,15 @@ async function add(given: QmpSession, id: string, path: string): Promise<void> {
 	]);
 }
 
-/** What is left if it did not get as far as a monitor with a client. */
-async function remove(given: QmpSession, id: string): Promise<void> {
+/** QEMU refuses to remove a device that is in use, and what is not there. */
+async function remove(
+	given: QmpSession,
+	id: string,
+	withMonitor: boolean,
+): Promise<void> {
 	const limit = { timeoutMs: limitMs };
 	await Promise.allSettled([
-		given.execute("object-del", { id }, limit),
+		...(withMonitor ? [given.execute("object-del", { id }, limit)] : []),
 		given.execute("chardev-remove", { id }, limit),
 	]);
 }

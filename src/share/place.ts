@@ -61,11 +61,9 @@ export function listens(
  * the source is the directory where it is mounted; else the source itself.
  */
 export async function reachableSource(source: string): Promise<string> {
+	const shared = await socketOfMount(source);
+	if (shared !== undefined) return shared;
 	const address = parseAddress(source);
-	if (address.kind === "unix") {
-		const stats = await lstat(address.path).catch(() => undefined);
-		if (stats?.isDirectory()) return socketOfMount(address.path, source);
-	}
 	const name = await shareName(address);
 	for (const directory of new Set(runtimeDirectories())) {
 		const path = join(directory, name);
@@ -74,13 +72,17 @@ export async function reachableSource(source: string): Promise<string> {
 	return source;
 }
 
-async function socketOfMount(
-	directory: string,
+/** The socket on which a mount shares its monitor; undefined if the source is no such directory. */
+export async function socketOfMount(
 	source: string,
-): Promise<string> {
-	const target = readlink(join(directory, ".qomfs", "qmp.sock"));
+): Promise<string | undefined> {
+	const address = parseAddress(source);
+	if (address.kind !== "unix") return undefined;
+	const stats = await lstat(address.path).catch(() => undefined);
+	if (!stats?.isDirectory()) return undefined;
+	const target = readlink(join(address.path, ".qomfs", "qmp.sock"));
 	return Promise.race([
-		target.catch(() => source),
-		sleep(patienceMs, source, { ref: false }),
+		target.catch(() => undefined),
+		sleep(patienceMs, undefined, { ref: false }),
 	]);
 }

@@ -3,9 +3,9 @@
  * lets any number use the one that a mount holds.
  */
 import { once } from "node:events";
-import { chmod, rm, rmdir } from "node:fs/promises";
+import { chmod, readdir, rm, rmdir } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { MountError } from "../errors.ts";
 import type { JsonObject } from "../json.ts";
 import { log } from "../log.ts";
@@ -50,7 +50,7 @@ export class ShareServer {
 		if (await listens(path, "connect"))
 			throw new MountError(`${path} is served by somebody else`);
 		if (isOpenToAll) await chmod(directory, 0o711);
-		await rm(path, { force: true }); // of one that was killed
+		await removeDead(directory);
 		const server = new ShareServer(machine, options);
 		server.#server.listen(path);
 		await once(server.#server, "listening");
@@ -141,5 +141,14 @@ export class ShareServer {
 		});
 		// Whoever asked is ended with the session that has just gone.
 		if (!isForwarded) this.#underWay--;
+	}
+}
+
+/** The sockets of those who were killed. */
+async function removeDead(directory: string): Promise<void> {
+	for (const name of await readdir(directory)) {
+		const path = join(directory, name);
+		if (name.endsWith(".sock") && !(await listens(path, "connect")))
+			await rm(path, { force: true });
 	}
 }

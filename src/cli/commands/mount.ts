@@ -98,10 +98,15 @@ export async function runMount(
 	if (mountpoint === "")
 		throw new UsageError("the mount point is empty; name a directory");
 	refuseSwapped(source, mountpoint);
+	const settings = parseMountOptions((flags.o ?? []).join(","));
+	const { socketOfMount } = await import("../../share/place.ts");
+	const shared = await socketOfMount(source);
 	const request = {
-		address: absoluteAddress(parseAddress(source)),
+		address: absoluteAddress(parseAddress(shared ?? source)),
 		path: resolve(mountpoint),
-		settings: parseMountOptions((flags.o ?? []).join(",")),
+		settings: shared
+			? { ...settings, fsname: settings.fsname ?? resolve(source) }
+			: settings,
 	};
 	const isForeground = flags.foreground || flags.debug;
 	if (!isForeground && !flags.backgroundChild) {
