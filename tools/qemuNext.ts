@@ -21,10 +21,21 @@ export function findQemuNext(): Qemu | string {
 	}
 }
 
-/** Adds the ARM machines to a root, if they are not there yet; without them their tests are skipped. */
-export function installArm(root: string): void {
-	if (existsSync(join(root, "usr/bin/qemu-system-aarch64"))) return;
-	spawnSync("chroot", [root, "apt-get", ...install, "qemu-system-arm"], {
+/**
+ * Adds to a root what some tests need beside QEMU, if it is not there yet: the ARM machines, and
+ * QEMU's own clients. Without them those tests are skipped.
+ */
+export function installExtras(root: string): void {
+	const extras = [
+		["qemu-system-arm", "usr/bin/qemu-system-aarch64"],
+		["python3-qemu-qmp", "usr/lib/python3/dist-packages/qemu/qmp"],
+	] as const;
+	for (const [name, file] of extras)
+		if (!existsSync(join(root, file))) installInto(root, name);
+}
+
+function installInto(root: string, name: string): void {
+	spawnSync("chroot", [root, "apt-get", ...install, name], {
 		stdio: ["ignore", "ignore", "ignore"],
 		env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
 	});

@@ -37,6 +37,7 @@ const programs = [
 	["mandoc", "mandoc", "tests"],
 	["ps", "procps", "tests"],
 	["python3", "python3", "tests"],
+	["socat", "socat", "tests"],
 	["systemd-analyze", "systemd", "tests"],
 	["zsh", "zsh", "tests"],
 ];

@@ -4,7 +4,7 @@
  * Whatever else stands there goes to the test runner.
  */
 import { spawnSync } from "node:child_process";
-import { findQemuNext, installArm } from "./qemuNext.ts";
+import { findQemuNext, installExtras } from "./qemuNext.ts";
 
 const smoke = [
 	...["tree", "budgets", "qmp", "deadlyRead", "describing", "examples"],
@@ -13,7 +13,7 @@ const smoke = [
 	...["secrets", "xattrs", "objectDocument", "hideUnreadable"],
 	...["pythonOutput", "qomGet", "qomSet", "qomTree", "find", "events"],
 	...["toolRefusals", "toolOutput", "monitorOption", "unanswered"],
-	...["hostileTools", "ownMonitor", "share"],
+	...["hostileTools", "ownMonitor", "share", "sharedClients"],
 ];
 
 const args = process.argv.slice(2);
@@ -26,7 +26,7 @@ if (typeof qemu === "string") {
 	console.log("0 passed, 0 failed, 0 skipped");
 	if (process.env.QOMFS_REQUIRE?.includes("qemu-next")) process.exitCode = 1;
 } else {
-	if (qemu.root) installArm(qemu.root);
+	if (qemu.root) installExtras(qemu.root);
 	const { status } = spawnSync(
 		process.execPath,
 		[

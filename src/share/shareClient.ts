@@ -44,6 +44,7 @@ export class ShareClient {
 	#isNegotiated = false;
 	/** Whether it asked for out-of-band execution, which no command here has. */
 	#hasOob = false;
+	#hasSaidAll = false;
 	/** In the order of the requests. */
 	readonly #slots: Slot[] = [];
 	readonly #waiting: Forwarded[] = [];
@@ -53,6 +54,10 @@ export class ShareClient {
 		this.#options = options;
 		socket.on("data", (chunk) => this.#receive(chunk));
 		socket.on("drain", () => this.#options.onRequest());
+		socket.on("end", () => {
+			this.#hasSaidAll = true;
+			this.#endIfAnswered();
+		});
 		socket.on("error", () => socket.destroy());
 		this.#write(options.greeting);
 	}
@@ -168,7 +173,12 @@ export class ShareClient {
 				this.#slots.shift();
 				this.#write(first);
 			}
+			this.#endIfAnswered();
 		};
+	}
+
+	#endIfAnswered(): void {
+		if (this.#hasSaidAll && this.#slots.length === 0) this.#socket.end();
 	}
 
 	#write(text: string): void {

@@ -32,7 +32,10 @@ const mostUnderWay = 4;
 export class ShareServer {
 	readonly #machine: Machine;
 	readonly #options: ShareOptions;
-	readonly #server: Server = createServer((socket) => this.#serve(socket));
+	/** A client that has said all still wants its answers. */
+	readonly #server: Server = createServer({ allowHalfOpen: true }, (socket) =>
+		this.#serve(socket),
+	);
 	/** Each has its turn; the one that was served last is the last. */
 	readonly #clients = new Map<ShareClient, Socket>();
 	readonly #unsubscribe: () => void;
