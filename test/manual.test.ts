@@ -20,7 +20,7 @@ const qomfs = await createProgram("qomfs");
 /** Of other projects. */
 const foreignPages = [
 	...["findmnt(8)", "fusermount3(1)", "getfattr(1)", "mount(8)"],
-	"mount.fuse3(8)",
+	...["fstab(5)", "mount.fuse3(8)", "systemd(1)"],
 ];
 
 function roffOf(file: string): string {
@@ -82,6 +82,11 @@ function optionsInHelp(program: Program): string[] {
 	);
 }
 
+/** A hyphen that is meant as one. */
+function titleOf(name: string): string {
+	return name.replaceAll("-", "\\-");
+}
+
 /** The section or sub-section of that name. */
 function partOf(roff: string, macro: ".SH" | ".SS", name: string): string {
 	const begin = roff.indexOf(`\n${macro} ${name}\n`);
@@ -123,7 +128,7 @@ describe("the manual", () => {
 	it.each(subcommands.map((command) => [command.name(), command] as const))(
 		"has a sub-section for qomfs %s, with all that its --help lists",
 		(name, command) => {
-			const part = partOf(roffOf("qomfs.1"), ".SS", name);
+			const part = partOf(roffOf("qomfs.1"), ".SS", titleOf(name));
 			expect(plain(part)).toContain(`qomfs ${name} `);
 			expect(entriesOf(part)).toEqual(
 				name === "help" ? {} : entriesInHelp(command),
@@ -134,7 +139,9 @@ describe("the manual", () => {
 	it("has no sub-section for a command that is not there", () => {
 		const part = partOf(roffOf("qomfs.1"), ".SH", "COMMANDS");
 		const names = [...part.matchAll(/^\.SS (.*)$/gm)].map(([, name]) => name);
-		expect(names).toEqual(subcommands.map((command) => command.name()));
+		expect(names).toEqual(
+			subcommands.map((command) => titleOf(command.name())),
+		);
 	});
 
 	it.each(files)(
