@@ -35,9 +35,9 @@ describe.skipIf(lacksMount)("on a shared monitor", () => {
 		vm = await startTestMachine();
 		mounted = await mountQomfs(vm.socket);
 		shared = await readlink(join(mounted.path, ".qomfs/qmp.sock"));
-		sweeps = mounted.sh(
-			'while [ -e "$M/type" ]; do grep -r . "$M/machine/peripheral" > /dev/null 2>&1; done',
-		);
+		const sweep =
+			'while [ -e "$0/type" ]; do grep -r . "$0/machine/peripheral" > /dev/null 2>&1; done';
+		sweeps = run("bash", ["-c", sweep, mounted.path], { timeout: 0 });
 	});
 
 	afterAll(async () => {
