@@ -104,6 +104,23 @@ describe("a connection", () => {
 		]);
 	});
 
+	it("uses the session that setting up gives in place of the first, and leaves that", async () => {
+		const { connection, state } = start();
+		const own = fakeSession();
+		state.replacement = own.session;
+		await connection.open();
+		const [given] = state.transports;
+		expect(given?.isOpen).toBe(false);
+		expect(connection.session).toBe(own.session);
+		for (const transport of [own.transport, given])
+			transport?.receive({ event: "STOP", timestamp: {} });
+		connection.execute("x").catch(() => {});
+		expect(own.transport.sent).toMatchObject([{ execute: "x" }]);
+		own.transport.end(gone);
+		await vi.advanceTimersByTimeAsync(0);
+		expect(state.told).toEqual(["connected", "STOP", "lost: QEMU has gone"]);
+	});
+
 	it("fails with a DisconnectedError when the session ended for another reason", async () => {
 		const { connection, state } = start();
 		await connection.open();
