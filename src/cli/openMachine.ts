@@ -2,11 +2,11 @@
 import { QomError, UsageError } from "../errors.ts";
 import { log } from "../log.ts";
 import {
-	connect,
+	connected,
 	type Machine,
 	type MachineOptions,
 } from "../machine/machine.ts";
-import { reachableSource } from "../share/place.ts";
+import { reachableAddress } from "../share/place.ts";
 
 /** The options that name a machine. */
 export interface MachineFlags {
@@ -31,8 +31,8 @@ export async function withMachine(
 	options: MachineOptions = {},
 ): Promise<void> {
 	const { timeout = timeoutSecDefault } = flags;
-	const source = await reachableSource(monitorOf(flags));
-	await using machine = await connect(source, {
+	const address = await reachableAddress(monitorOf(flags));
+	await using machine = await connected(address, {
 		timeoutMs: timeout * 1000,
 		connectTimeoutMs: Math.min(timeout, connectTimeoutSec) * 1000,
 		isOrdered: !flags.unsorted,
@@ -72,7 +72,7 @@ export async function askForWords(
 ): Promise<readonly string[]> {
 	if (!socket) return [];
 	try {
-		await using machine = await connect(await reachableSource(socket), {
+		await using machine = await connected(await reachableAddress(socket), {
 			connectTimeoutMs: completionTimeoutMs,
 			timeoutMs: completionTimeoutMs,
 		});

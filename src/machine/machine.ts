@@ -302,7 +302,15 @@ export async function connect(
 	source: string,
 	options?: MachineOptions,
 ): Promise<Machine> {
-	const machine = new Machine(parseAddress(source), options);
+	return connected(parseAddress(source), options);
+}
+
+/** The same of an address. @throws as {@link connect} does */
+export async function connected(
+	address: Address,
+	options?: MachineOptions,
+): Promise<Machine> {
+	const machine = new Machine(address, options);
 	await machine.open();
 	return machine;
 }

@@ -3,7 +3,12 @@ import { resolve } from "node:path";
 import { AddressError } from "../errors.ts";
 
 export type Address =
-	| { readonly kind: "unix"; readonly path: string }
+	| {
+			readonly kind: "unix";
+			readonly path: string;
+			/** What the user has named, where that is reached through another socket. */
+			readonly named?: string;
+	  }
 	| { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
 /**
@@ -28,13 +33,15 @@ export function absoluteAddress(address: Address): Address {
 	const path = resolve(address.path);
 	return Buffer.byteLength(path) > maxSocketPathBytes
 		? address
-		: { kind: "unix", path };
+		: { ...address, path };
 }
 
 /** The address as text that `parseAddress` reads back. */
 export function formatAddress(address: Address): string {
-	if (address.kind === "unix")
-		return parseable(address.path) ? address.path : `unix:${address.path}`;
+	if (address.kind === "unix") {
+		const { path, named = parseable(path) ? path : `unix:${path}` } = address;
+		return named;
+	}
 	const host = address.host.includes(":") ? `[${address.host}]` : address.host;
 	const prefix = host === "unix" || host === "tcp" ? "tcp:" : "";
 	return `${prefix}${host}:${address.port}`;

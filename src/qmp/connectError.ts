@@ -72,6 +72,8 @@ async function explain(
 ): Promise<string> {
 	switch (code) {
 		case "ENOENT":
+			if (address.kind === "unix" && address.named !== undefined)
+				return "the mount or command that shared this monitor has ended";
 			return `no such socket; is QEMU running with -qmp unix:${formatAddress(address)},server=on,wait=off?`;
 		case "EACCES":
 			return address.kind === "unix"

@@ -60,29 +60,33 @@ export function listens(
  * Where a machine is reached now: through the shared socket, if a mount holds its monitor, or if
  * the source is the directory where it is mounted; else the source itself.
  */
-export async function reachableSource(source: string): Promise<string> {
-	const shared = await socketOfMount(source);
-	if (shared !== undefined) return shared;
+export async function reachableAddress(source: string): Promise<Address> {
+	const ofMount = await addressOfMount(source);
+	if (ofMount) return ofMount;
 	const address = parseAddress(source);
 	const name = await shareName(address);
 	for (const directory of new Set(runtimeDirectories())) {
 		const path = join(directory, name);
-		if ((await isTrusted(directory)) && (await listens(path))) return path;
+		if ((await isTrusted(directory)) && (await listens(path)))
+			return { kind: "unix", path, named: formatAddress(address) };
 	}
-	return source;
+	return address;
 }
 
-/** The socket on which a mount shares its monitor; undefined if the source is no such directory. */
-export async function socketOfMount(
+/** Where a mount shares its monitor; undefined if the source is no such directory. */
+export async function addressOfMount(
 	source: string,
-): Promise<string | undefined> {
+): Promise<Address | undefined> {
 	const address = parseAddress(source);
 	if (address.kind !== "unix") return undefined;
 	const stats = await lstat(address.path).catch(() => undefined);
 	if (!stats?.isDirectory()) return undefined;
 	const target = readlink(join(address.path, ".qomfs", "qmp.sock"));
-	return Promise.race([
+	const path = await Promise.race([
 		target.catch(() => undefined),
 		sleep(patienceMs, undefined, { ref: false }),
 	]);
+	return path === undefined
+		? undefined
+		: { kind: "unix", path, named: resolve(address.path) };
 }

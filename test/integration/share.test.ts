@@ -242,6 +242,19 @@ describe.skipIf(lacksMount)("a shared monitor", () => {
 		expect((await stat(join(shared, ".."))).mode & 0o077).toBe(0);
 	});
 
+	it("can be the source of another mount", async () => {
+		const second = await mountQomfs(mounted.path);
+		try {
+			expect(await second.status()).toMatchObject({ source: mounted.path });
+			const { stdout } = await second.sh(
+				'cat "$M/objects/io0/type"; findmnt -n -o SOURCE "$M"',
+			);
+			expect(stdout).toBe(`iothread\n${mounted.path}\n`);
+		} finally {
+			await second.unmount();
+		}
+	});
+
 	it("is where our tools go while the mount is there", async () => {
 		const tools = await Tools.create();
 		try {

@@ -98,15 +98,12 @@ export async function runMount(
 	if (mountpoint === "")
 		throw new UsageError("the mount point is empty; name a directory");
 	refuseSwapped(source, mountpoint);
-	const settings = parseMountOptions((flags.o ?? []).join(","));
-	const { socketOfMount } = await import("../../share/place.ts");
-	const shared = await socketOfMount(source);
+	const { addressOfMount } = await import("../../share/place.ts");
 	const request = {
-		address: absoluteAddress(parseAddress(shared ?? source)),
+		address:
+			(await addressOfMount(source)) ?? absoluteAddress(parseAddress(source)),
 		path: resolve(mountpoint),
-		settings: shared
-			? { ...settings, fsname: settings.fsname ?? resolve(source) }
-			: settings,
+		settings: parseMountOptions((flags.o ?? []).join(",")),
 	};
 	const isForeground = flags.foreground || flags.debug;
 	if (!isForeground && !flags.backgroundChild) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { QomfsError, UsageError } from "../../errors.ts";
 import type { JsonObject } from "../../json.ts";
 import { formatVersion } from "../../qmp/messages.ts";
-import { reachableSource } from "../../share/place.ts";
+import { reachableAddress } from "../../share/place.ts";
 import type { CommandDefinition } from "../command.ts";
 import { type MachineFlags, monitorOf } from "../openMachine.ts";
 import { collect, socketOption, sourceHelp } from "../options.ts";
@@ -160,7 +160,7 @@ async function connect(
 			? undefined
 			: (await import("../shell/trafficLog.ts")).openTrafficLog(logfile);
 	return ShellSession.connect(
-		await reachableSource(monitor),
+		await reachableAddress(monitor),
 		{
 			negotiate: !skipNegotiation,
 			reconnects,

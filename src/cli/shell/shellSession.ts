@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DisconnectedError, type QomfsError } from "../../errors.ts";
 import { formatJson, type Json, type JsonObject } from "../../json.ts";
 import { Machine } from "../../machine/machine.ts";
-import { parseAddress } from "../../qmp/address.ts";
+import type { Address } from "../../qmp/address.ts";
 import type { QemuVersion, QmpEvent } from "../../qmp/messages.ts";
 import type { OnTraffic } from "../../qmp/session.ts";
 import { holdsSecret } from "../../qom/guard.ts";
@@ -51,7 +51,7 @@ export class ShellSession {
 	 * @throws AddressError; ConnectError, BusyError, TimeoutError
 	 */
 	static async connect(
-		monitor: string,
+		monitor: Address,
 		options: ShellSessionOptions,
 		listener: ShellListener,
 	): Promise<ShellSession> {
@@ -63,13 +63,13 @@ export class ShellSession {
 	}
 
 	private constructor(
-		monitor: string,
+		monitor: Address,
 		options: ShellSessionOptions,
 		listener: ShellListener,
 	) {
 		const { negotiate, reconnects, isLasting, onTraffic } = options;
 		this.#options = options;
-		this.#machine = new Machine(parseAddress(monitor), {
+		this.#machine = new Machine(monitor, {
 			negotiates: negotiate,
 			hasObjects: false,
 			ownMonitor: isLasting,
