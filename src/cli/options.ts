@@ -4,7 +4,7 @@ import type { CommandOption } from "./command.ts";
 
 /** How a monitor is named. */
 export const sourceHelp =
-	"/path/to/qmp.sock, unix:PATH, HOST:PORT or tcp:HOST:PORT";
+	"/path/to/qmp.sock, unix:PATH, HOST:PORT, tcp:HOST:PORT, or where it is mounted";
 
 /** How patterns are written. */
 export const patternHelp = "* and ? match within a name, ** any depth";

@@ -47,6 +47,8 @@ export interface MachineOptions {
 	readonly freshness?: Freshness;
 	/** Whether to leave the monitor to others where QEMU can have one more, for us (false). */
 	readonly ownMonitor?: boolean;
+	/** Where its monitor is reached at the moment, if it is held by somebody who shares it. */
+	readonly reach?: (address: Address) => Promise<Address>;
 	/** Told of events, losses and returns from the first one on. */
 	readonly listener?: ConnectionListener;
 	/** Told of every message after the greeting, as it is on the wire; secrets too. */
@@ -91,8 +93,9 @@ export class Machine implements AsyncDisposable {
 			(!hasObjects || this.#live.givesValues);
 		this.#connection = new Connection({
 			connect: async () => {
-				await this.#refuseWhileTaken();
-				return connectSession(address, sessionOptions);
+				const reached = (await options.reach?.(address)) ?? address;
+				if (reached === address) await this.#refuseWhileTaken();
+				return connectSession(reached, sessionOptions);
 			},
 			setUp: async (given) => {
 				this.#version = given.greeting.version;

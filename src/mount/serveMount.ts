@@ -14,7 +14,7 @@ import { freshnessOf } from "../machine/freshness.ts";
 import { Machine } from "../machine/machine.ts";
 import { type Address, formatAddress } from "../qmp/address.ts";
 import { formatVersion } from "../qmp/messages.ts";
-import { sharePath } from "../share/place.ts";
+import { reachedBy, sharePath } from "../share/place.ts";
 import { ShareServer } from "../share/shareServer.ts";
 import {
 	controlDirectory,
@@ -143,15 +143,21 @@ function machineSubject(
 		isKept: true,
 		unsafeReads: settings.unsafeReads,
 		ownMonitor: settings.ownMonitor,
+		reach: (address) => reachedBy(address, share?.path),
 		freshness: freshnessOf(settings),
 	});
 	/** Why it is over, if a loss is the end; that may come while the kernel is still busy. */
 	let end: QomfsError | undefined;
 	let handle: MountHandle | undefined;
 	let share: ShareServer | undefined;
+	let isClosed = false;
 	machine.onForget(async () => handle?.invalidateAll());
 	machine.subscribe({
-		onConnected: () => handle?.invalidateAll(),
+		onConnected() {
+			void handle?.invalidateAll();
+			// Whoever has shared it before may be gone.
+			void shareIfFree();
+		},
 		onLost(reason) {
 			if (settings.reconnect) return;
 			end = reason;
@@ -162,6 +168,13 @@ function machineSubject(
 				handle?.invalidate(data.path);
 		},
 	});
+	let sharing = Promise.resolve();
+	const shareIfFree = () => {
+		sharing = sharing.then(async () => {
+			if (!share && !isClosed) share = await shared(machine, settings);
+		});
+		return sharing;
+	};
 	return {
 		root: machineRoot(
 			machine,
@@ -176,7 +189,7 @@ function machineSubject(
 		async open() {
 			if (settings.delayConnect) machine.openLater();
 			else await machine.open();
-			share = await shared(machine, settings);
+			await shareIfFree();
 		},
 		litter: () => (share ? [share.path] : []),
 		served(mounted) {
@@ -184,6 +197,8 @@ function machineSubject(
 			if (end) void handle.unmount();
 		},
 		async close() {
+			isClosed = true;
+			await sharing;
 			await share?.close();
 			await machine.close();
 			if (end)

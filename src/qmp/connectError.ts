@@ -92,7 +92,7 @@ function refusal(address: Address): string {
 	if (address.kind === "tcp")
 		return "connection refused; is QEMU running with -qmp tcp:HOST:PORT,server=on,wait=off?";
 	if (!lstatSync(address.path, { throwIfNoEntry: false })?.isSocket())
-		return "not a socket; give the path of a QMP socket";
+		return "not a socket; give the path of a QMP socket, or of a mount";
 	return "nothing listens on this socket; QEMU has ended and left it behind";
 }
 

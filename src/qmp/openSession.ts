@@ -1,5 +1,5 @@
 /** How a session begins: the connection, the greeting, the negotiation. */
-import { ProtocolError } from "../errors.ts";
+import { DisconnectedError, ProtocolError } from "../errors.ts";
 import { parseJson } from "../json.ts";
 import { log } from "../log.ts";
 import { type Address, formatAddress } from "./address.ts";
@@ -63,6 +63,11 @@ export async function beginSession(
 	}
 }
 
+/** For people: who shares a monitor has none to share. */
+export function notConnected(address: Address): string {
+	return `${formatAddress(address)} is held by a mount that has no connection to QEMU now; 'qomfs status' tells why`;
+}
+
 /** QEMU greets at once. After so long it is time to ask why it does not. */
 const silenceMs = 50;
 
@@ -101,6 +106,10 @@ function receiveGreeting(
 		transport.onClose = (reason) => {
 			stopWaiting();
 			// The one client may be leaving this very moment, or QEMU is shutting down.
+			if (address.kind === "unix" && address.named !== undefined)
+				return reject(
+					new DisconnectedError(notConnected(address), { cause: reason }),
+				);
 			reject(
 				reason instanceof ProtocolError
 					? reason

@@ -4,7 +4,9 @@ import { lstat, readlink, realpath } from "node:fs/promises";
 import { connect } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { DisconnectedError } from "../errors.ts";
 import { type Address, formatAddress, parseAddress } from "../qmp/address.ts";
+import { notConnected } from "../qmp/openSession.ts";
 import {
 	isTrusted,
 	runtimeDirectories,
@@ -64,11 +66,41 @@ export async function reachableAddress(source: string): Promise<Address> {
 	const ofMount = await addressOfMount(source);
 	if (ofMount) return ofMount;
 	const address = parseAddress(source);
-	const name = await shareName(address);
-	for (const directory of new Set(runtimeDirectories())) {
-		const path = join(directory, name);
-		if ((await isTrusted(directory)) && (await listens(path)))
+	for (const path of await sharedPaths(address))
+		if (await listens(path))
 			return { kind: "unix", path, named: formatAddress(address) };
+	return address;
+}
+
+/** Where it may be shared, in directories that nobody else can write to. */
+async function sharedPaths(address: Address): Promise<readonly string[]> {
+	const name = await shareName(address);
+	const paths: string[] = [];
+	for (const directory of new Set(runtimeDirectories()))
+		if (await isTrusted(directory)) paths.push(join(directory, name));
+	return paths;
+}
+
+/**
+ * The same of an address, for one who stays. Whoever shares a monitor is the first to have it when
+ * QEMU comes back.
+ *
+ * @param ownPath where the asker shares the monitor itself, if it does
+ * @throws DisconnectedError who shares it has no connection to QEMU now
+ */
+export async function reachedBy(
+	address: Address,
+	ownPath?: string,
+): Promise<Address> {
+	for (const path of await sharedPaths(address)) {
+		if (path === ownPath || !(await listens(path, "connect"))) continue;
+		const shared = {
+			kind: "unix",
+			path,
+			named: formatAddress(address),
+		} as const;
+		if (await listens(path)) return shared;
+		throw new DisconnectedError(notConnected(shared));
 	}
 	return address;
 }

@@ -255,6 +255,23 @@ describe.skipIf(lacksMount)("a shared monitor", () => {
 		}
 	});
 
+	it("serves a second mount of the same monitor, which goes on alone", async () => {
+		const first = await mountQomfs(vm.socket);
+		const second = await mountQomfs(vm.socket);
+		try {
+			const value = async ({ sh }: Mounted) =>
+				(await sh('cat "$M/objects/io0/poll-max-ns"')).stdout;
+			await second.sh('echo 77 > "$M/objects/io0/poll-max-ns"');
+			expect([await value(first), await value(second)]).toEqual([
+				...["77\n", "77\n"],
+			]);
+			await first.unmount();
+			await expect.poll(() => value(second), { timeout: 10_000 }).toBe("77\n");
+		} finally {
+			await second.unmount();
+		}
+	});
+
 	it("is where our tools go while the mount is there", async () => {
 		const tools = await Tools.create();
 		try {

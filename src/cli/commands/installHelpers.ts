@@ -141,5 +141,9 @@ function refused(cause: NodeJS.ErrnoException): never {
 			`${dirname(cause.path ?? "")}: permission denied; run as root ('sudo qomfs install-helpers')`,
 			{ cause },
 		);
+	if (cause.code === "ENOENT")
+		throw new QomfsError(`${dirname(cause.path ?? "")}: no such directory`, {
+			cause,
+		});
 	throw new QomfsError(cause.message, { cause });
 }

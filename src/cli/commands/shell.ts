@@ -3,8 +3,9 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { QomfsError, UsageError } from "../../errors.ts";
 import type { JsonObject } from "../../json.ts";
+import { parseAddress } from "../../qmp/address.ts";
 import { formatVersion } from "../../qmp/messages.ts";
-import { reachableAddress } from "../../share/place.ts";
+import { addressOfMount } from "../../share/place.ts";
 import type { CommandDefinition } from "../command.ts";
 import { type MachineFlags, monitorOf } from "../openMachine.ts";
 import { collect, socketOption, sourceHelp } from "../options.ts";
@@ -160,7 +161,7 @@ async function connect(
 			? undefined
 			: (await import("../shell/trafficLog.ts")).openTrafficLog(logfile);
 	return ShellSession.connect(
-		await reachableAddress(monitor),
+		(await addressOfMount(monitor)) ?? parseAddress(monitor),
 		{
 			negotiate: !skipNegotiation,
 			reconnects,

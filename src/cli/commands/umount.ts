@@ -11,7 +11,9 @@ import {
 	readMounts,
 } from "../../fuse/mountTable.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
+import { print } from "../output.ts";
 import { refusalsOf, throwRefusals } from "../refusals.ts";
+import { onOneLine } from "../text.ts";
 
 /** Absolute or relative, as the user has begun. */
 export const completeMountpoint: Completer = ({ current }) => {
@@ -43,7 +45,12 @@ export const command: CommandDefinition<UmountFlags> = {
 					.map((mount) => mount.mountpoint)
 					// What was mounted last may lie within another.
 					.reverse();
-		throwRefusals(await refusalsOf(wanted, unmount));
+		throwRefusals(
+			await refusalsOf(wanted, async (path) => {
+				await unmount(path);
+				if (all) print(onOneLine(`unmounted ${path}`));
+			}),
+		);
 	},
 };
 

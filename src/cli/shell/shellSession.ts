@@ -9,6 +9,7 @@ import type { OnTraffic } from "../../qmp/session.ts";
 import { holdsSecret } from "../../qom/guard.ts";
 import { fetchSchema } from "../../schema/fetch.ts";
 import type { QmpSchema } from "../../schema/schema.ts";
+import { reachedBy } from "../../share/place.ts";
 import type { ShareServer } from "../../share/shareServer.ts";
 import { shareMonitor } from "../sharedMonitor.ts";
 
@@ -73,6 +74,7 @@ export class ShellSession {
 			negotiates: negotiate,
 			hasObjects: false,
 			ownMonitor: isLasting,
+			reach: (address) => reachedBy(address, this.#shared?.path),
 			timeoutMs: patienceMs,
 			reconnects,
 			delayMs: (attempt) => Math.min(100 * 2 ** attempt, longestDelayMs),
