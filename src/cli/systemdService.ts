@@ -7,6 +7,9 @@ import { onOneLine } from "./text.ts";
 /** How often the state is looked at; it is told only when it has changed. */
 const lookMs = 1000;
 
+/** Of two signs of life. */
+const shortestMs = 50;
+
 export interface SystemdService {
 	/** It is about to end. */
 	stopping(): void;
@@ -21,17 +24,21 @@ export async function startSystemdService(
 	const { NOTIFY_SOCKET: path } = process.env;
 	if (!path) return undefined;
 	const native = await loadNative().catch((error) => log.cli("%O", error));
-	const notify = (...lines: readonly string[]) => {
-		if (native?.sendDatagram(path, lines.join("\n")) === false)
-			log.cli("systemd is not told: error %d", native.errno());
+	const notify = (...lines: readonly string[]): boolean => {
+		const isTold = native?.sendDatagram(path, lines.join("\n")) ?? false;
+		if (!isTold) log.cli("systemd is not told: error %d", native?.errno());
+		return isTold;
 	};
-	let told = mounted.state();
-	notify("READY=1", `STATUS=${onOneLine(told)}`);
-	const look = setInterval(() => {
+	/** Undefined until it is told that the mount is ready: the socket may be full. */
+	let told: string | undefined;
+	const tell = () => {
 		const state = mounted.state();
-		if (state !== told) notify(`STATUS=${onOneLine(state)}`);
-		told = state;
-	}, lookMs);
+		const ready = told === undefined ? ["READY=1"] : [];
+		if (state !== told && notify(...ready, `STATUS=${onOneLine(state)}`))
+			told = state;
+	};
+	tell();
+	const look = setInterval(tell, lookMs);
 	const watchdogMs = watchdogInterval();
 	const watchdog = watchdogMs
 		? setInterval(() => notify("WATCHDOG=1"), watchdogMs)
@@ -50,5 +57,6 @@ export async function startSystemdService(
 function watchdogInterval(): number | undefined {
 	const { WATCHDOG_USEC, WATCHDOG_PID = `${process.pid}` } = process.env;
 	const ms = Number(WATCHDOG_USEC) / 2000;
-	return ms > 0 && WATCHDOG_PID === `${process.pid}` ? ms : undefined;
+	const isMeant = ms > 0 && ms < 2 ** 31 && WATCHDOG_PID === `${process.pid}`;
+	return isMeant ? Math.max(ms, shortestMs) : undefined;
 }

@@ -58,6 +58,10 @@ export interface MachineOptions {
 /** A QEMU that owes an answer for so long is called hung. The longest that was seen took 1.1 s. */
 const hungAfterMs = 3000;
 
+/** How often a monitor of our own is looked at, and how long it may owe an answer. */
+const lookMs = 10_000;
+const patienceMs = 10_000;
+
 export class Machine implements AsyncDisposable {
 	readonly address: Address;
 	/** Objects and properties, each asked anew. */
@@ -107,6 +111,7 @@ export class Machine implements AsyncDisposable {
 					? await addMonitor(given, address, sessionOptions)
 					: undefined;
 				this.#hasOwnMonitor = own !== undefined;
+				if (own) this.#watch(own);
 				return own;
 			},
 			reconnects,
@@ -187,6 +192,21 @@ export class Machine implements AsyncDisposable {
 			if (error instanceof TimeoutError) void this.#leaveMuteMonitor();
 			throw error;
 		}
+	}
+
+	/** Asks for a sign of life now and then: there may be only events, which would not come. */
+	#watch(own: QmpSession): void {
+		const timer = setInterval(() => {
+			const { owedSinceMs } = own;
+			if (owedSinceMs === undefined)
+				own
+					.execute("query-name", undefined, { timeoutMs: patienceMs })
+					.catch(() => {}); // it is owed from now on
+			else if (Date.now() - owedSinceMs > patienceMs)
+				void this.#leaveMuteMonitor();
+		}, lookMs);
+		timer.unref();
+		void own.ended.then(() => clearInterval(timer));
 	}
 
 	/**

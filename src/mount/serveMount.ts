@@ -215,11 +215,17 @@ async function shared(
 	{ share, readOnly, allowOther }: MountSettings,
 ): Promise<ShareServer | undefined> {
 	if (share === "no") return undefined;
+	const isReadOnly = readOnly || share === "ro";
 	try {
+		const path = await sharePath(machine.address);
 		return await ShareServer.listen(machine, {
-			path: await sharePath(machine.address),
+			// Whoever has named a monitor that is free shall not be limited to reading.
+			path:
+				isReadOnly && machine.hasOwnMonitor
+					? path.replace(/\.sock$/, "-ro.sock")
+					: path,
 			isOpenToAll: allowOther,
-			isReadOnly: readOnly || share === "ro",
+			isReadOnly,
 		});
 	} catch (error) {
 		log.session("the monitor is not shared: %O", error);

@@ -31,6 +31,9 @@ export function isOwnMonitor(id: string): boolean {
 	return idForm.test(id);
 }
 
+/** More than that nobody has left. */
+const mostRemoved = 20;
+
 /** The monitor that was given is to be free again within a second. */
 const limitMs = 800;
 
@@ -89,13 +92,14 @@ async function removeForgotten(
 	given: QmpSession,
 	devices: readonly JsonObject[],
 ): Promise<void> {
-	for (const { label, filename } of devices) {
-		const [id, isLeft] = [
-			`${label}`,
-			`${filename}`.startsWith("disconnected:"),
-		];
-		if (isOwnMonitor(id)) await remove(given, id, isLeft);
-	}
+	const ours = devices.filter(({ label }) => isOwnMonitor(`${label}`));
+	await Promise.all(
+		ours
+			.slice(0, mostRemoved)
+			.map(({ label, filename }) =>
+				remove(given, `${label}`, /^disconnected:/.test(`${filename}`)),
+			),
+	);
 }
 
 async function meet(
@@ -108,6 +112,7 @@ async function meet(
 	await removeForgotten(given, devices);
 	const place = await makeMeetingPlace(address, devices.flatMap(boundPath));
 	const server = createServer();
+	server.maxConnections = 1;
 	let socket: Socket | undefined;
 	server.once("connection", (connected) => {
 		socket = connected;

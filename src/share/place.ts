@@ -1,6 +1,6 @@
 /** Where the socket of a shared monitor lies: named after the monitor, so that it is found by it. */
 import { createHash } from "node:crypto";
-import { lstat, readlink, realpath } from "node:fs/promises";
+import { readlink, realpath, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -111,7 +111,7 @@ export async function addressOfMount(
 ): Promise<Address | undefined> {
 	const address = parseAddress(source);
 	if (address.kind !== "unix") return undefined;
-	const stats = await lstat(address.path).catch(() => undefined);
+	const stats = await stat(address.path).catch(() => undefined);
 	if (!stats?.isDirectory()) return undefined;
 	const target = readlink(join(address.path, ".qomfs", "qmp.sock"));
 	const path = await Promise.race([

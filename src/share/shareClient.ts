@@ -28,8 +28,8 @@ const mostWaiting = 64;
 /** A client that does not read gets no more answers, and at last is cut off. */
 const slowBytes = 1024 * 1024;
 const mostUnreadBytes = 16 * 1024 * 1024;
-/** Longest request. */
-const requestBytes = 8 * 1024 * 1024;
+/** Longest request. QEMU takes some seconds for a megabyte, and has no time for others meanwhile. */
+const requestBytes = 1.25 * 1024 * 1024;
 
 /** A reply that is there, or on its way. */
 interface Slot {

@@ -26,6 +26,8 @@ export interface ShareOptions {
 }
 
 const mostClients = 64;
+/** So long a client may still read what QEMU has said, when that has gone. */
+const graceMs = 1000;
 /** QEMU answers in order, so what others have sent before costs the mount's own commands time. */
 const mostUnderWay = 4;
 
@@ -107,10 +109,14 @@ export class ShareServer {
 
 	#endClients(): void {
 		this.#underWay = 0;
-		const clients = [...this.#clients.keys()];
+		const clients = [...this.#clients];
 		this.#clients.clear();
 		void this.#passedOn.then(() => {
-			for (const client of clients) client.end();
+			for (const [client, socket] of clients) {
+				client.end();
+				// Not every client closes its own end.
+				setTimeout(() => socket.destroy(), graceMs);
+			}
 		});
 	}
 

@@ -475,8 +475,9 @@ describe.skipIf(lacksQemu)("a QEMU", () => {
 			expect(await box.leftovers()).toEqual([]);
 		});
 
-		it("is busy on another place", async () => {
-			await box.qomfs([vm.socket, box.mountpoint]);
+		it("is busy on another place, if it does not share its monitor", async () => {
+			const held = "share=no,own_monitor=no";
+			await box.qomfs([vm.socket, box.mountpoint, "-o", held]);
 			const other = join(box.directory, "other");
 			await mkdir(other);
 			expectRefusal(

@@ -24,7 +24,10 @@ beforeAll(async () => {
 
 afterAll(() => rm(work, { recursive: true, force: true }));
 
-describe.skipIf(lacksMount || !isRoot)("mount(8)", () => {
+/** Others cannot reach a QEMU whose root is in the home directory of root. */
+const isElsewhere = process.env.QOMFS_QEMU_ROOT !== undefined;
+
+describe.skipIf(lacksMount || !isRoot || isElsewhere)("mount(8)", () => {
 	let vm: TestMachine;
 
 	beforeAll(async () => {

@@ -2,6 +2,7 @@
 import {
 	lstat,
 	readFile,
+	readlink,
 	realpath,
 	rm,
 	stat,
@@ -35,6 +36,8 @@ export const command: CommandDefinition<InstallFlags> = {
 		},
 	],
 	async run(_words, { dryRun, remove, directory = defaultDirectory }) {
+		if (directory === "")
+			throw new UsageError("the directory is empty; name one, or none");
 		const acts = remove
 			? await removals(directory)
 			: await installations(directory);
@@ -114,7 +117,10 @@ async function removals(directory: string): Promise<readonly Act[]> {
 }
 
 async function standing(path: string): Promise<"ours" | "other" | undefined> {
-	if (!(await lstat(path).catch(() => undefined))) return undefined;
+	const stats = await lstat(path).catch(() => undefined);
+	if (!stats) return undefined;
+	if (stats.isSymbolicLink())
+		return (await readlink(path)) === helper ? "ours" : "other";
 	const text = await readFile(path, "utf8").catch(() => "");
 	return text.includes(mark) ? "ours" : "other";
 }
@@ -141,7 +147,7 @@ function refused(cause: NodeJS.ErrnoException): never {
 			`${dirname(cause.path ?? "")}: permission denied; run as root ('sudo qomfs install-helpers')`,
 			{ cause },
 		);
-	if (cause.code === "ENOENT")
+	if (cause.code === "ENOENT" || cause.code === "ENOTDIR")
 		throw new QomfsError(`${dirname(cause.path ?? "")}: no such directory`, {
 			cause,
 		});

@@ -127,7 +127,13 @@ export async function runMount(
 
 /** @throws UsageError */
 function refuseSwapped(source: string, mountpoint: string): void {
-	const kindOf = (path: string) => lstatSync(path, { throwIfNoEntry: false });
+	const kindOf = (path: string) => {
+		try {
+			return lstatSync(path);
+		} catch {
+			return undefined; // what is wrong with it is told later
+		}
+	};
 	if (kindOf(source)?.isDirectory() && kindOf(mountpoint)?.isSocket())
 		throw new UsageError(
 			`${source} is a directory and ${mountpoint} a socket; the socket comes first`,
