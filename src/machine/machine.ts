@@ -127,7 +127,10 @@ export class Machine implements AsyncDisposable {
 			: this.#live;
 		this.view = this.#cached;
 		this.subscribe({
-			onLost: () => this.#cached.forgetAll(),
+			onLost: () => {
+				this.#hasOwnMonitor = false;
+				this.#cached.forgetAll();
+			},
 			// QEMU announces hardly anything else about its tree.
 			onEvent: ({ name, data }) => {
 				if (name === "DEVICE_DELETED" && typeof data.path === "string")

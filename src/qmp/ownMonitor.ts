@@ -8,7 +8,6 @@
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmod } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { isObject, type JsonObject } from "../json.ts";
@@ -122,7 +121,6 @@ async function meet(
 		parseAddress(`unix:${path}`); // the kernel would cut one that is too long
 		server.listen(path);
 		await once(server, "listening");
-		await chmod(path, 0o666); // nobody else can enter the directory
 		const signal = AbortSignal.timeout(limitMs);
 		const [[connected]] = await Promise.all([
 			once(server, "connection", { signal }) as Promise<[Socket]>,

@@ -1,17 +1,17 @@
 /** Directories for sockets that are nobody else's. */
 import { existsSync } from "node:fs";
 import {
-	chown,
 	lstat,
 	mkdir,
 	mkdtemp,
 	readdir,
+	realpath,
 	rm,
 	rmdir,
 	stat,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { QomfsError } from "../errors.ts";
 import { type Address, isBoundAs } from "./address.ts";
 
@@ -76,7 +76,7 @@ export interface MeetingPlace {
 
 /**
  * Makes a directory where QEMU can reach a socket of ours. Best beside the monitor: that place both
- * can see, even a QEMU with a root, a mount namespace or a user of its own.
+ * can see, even a QEMU with a root or a mount namespace of its own.
  *
  * @param boundPaths the unix sockets that QEMU listens on, as it has bound them
  * @throws Error there is none
@@ -86,11 +86,11 @@ export async function makeMeetingPlace(
 	boundPaths: readonly string[],
 ): Promise<MeetingPlace> {
 	if (address.kind !== "unix") return sameForBoth(await makeAnywhere());
-	const path = resolve(address.path);
-	const { uid, gid } = await stat(path);
+	const path = await realpath(address.path);
+	// Root must not work in a directory that somebody else may change meanwhile.
+	if ((await stat(path)).uid !== process.getuid?.())
+		throw new QomfsError(`${path} belongs to somebody else`);
 	const directory = await makeBeside(path).catch(() => makeAnywhere());
-	// Only root can meet a QEMU of somebody else.
-	if (process.getuid?.() === 0) await chown(directory, uid, gid);
 	const bound = boundPaths.find((bound) => isBoundAs(path, bound));
 	if (bound === undefined || dirname(directory) !== dirname(path))
 		return sameForBoth(directory);
@@ -102,6 +102,9 @@ export async function makeMeetingPlace(
 export async function removeMeetingPlace(directory: string): Promise<void> {
 	await rm(join(directory, meetingSocket), { force: true });
 	await rmdir(directory);
+	// Unless somebody shares a monitor there.
+	if (dirname(directory) === runtimeDirectory())
+		await rmdir(runtimeDirectory()).catch(() => {});
 }
 
 function sameForBoth(directory: string): MeetingPlace {
@@ -110,20 +113,20 @@ function sameForBoth(directory: string): MeetingPlace {
 
 async function makeBeside(path: string): Promise<string> {
 	const directory = dirname(path);
-	if (!["we", "each"].includes((await whoWrites(directory)) ?? "others"))
-		throw new QomfsError(`others may write to ${directory}`);
-	return makeIn(directory);
+	// Whoever may rename a directory above can put another one in its place.
+	for (let part = directory; ; part = dirname(part)) {
+		if (!["we", "each"].includes((await whoWrites(part)) ?? "others"))
+			throw new QomfsError(`others may write to ${part}`);
+		if (part === dirname(part)) return makeIn(directory);
+	}
 }
 
-/** Root's lies where others may pass by. */
 async function makeAnywhere(): Promise<string> {
-	return makeIn(
-		process.getuid?.() === 0 ? "/run" : await makeRuntimeDirectory(),
-	);
+	return makeIn(await makeRuntimeDirectory());
 }
 
 async function makeIn(directory: string): Promise<string> {
-	await removeForgotten(directory).catch(() => {}); // it may not be readable
+	await removeForgotten(directory).catch(() => {}); // there may be no looking into it
 	return mkdtemp(join(directory, `.qomfs-${process.pid}-`));
 }
 
@@ -131,7 +134,11 @@ async function makeIn(directory: string): Promise<string> {
 async function removeForgotten(directory: string): Promise<void> {
 	for (const name of await readdir(directory)) {
 		const pid = /^\.qomfs-(\d+)-\w{6}$/.exec(name)?.[1];
-		if (pid !== undefined && !existsSync(`/proc/${pid}`))
-			await removeMeetingPlace(join(directory, name));
+		if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+		const path = join(directory, name);
+		// Anybody can give something such a name, a link to elsewhere among them.
+		const stats = await lstat(path);
+		if (stats.isDirectory() && stats.uid === process.getuid?.())
+			await removeMeetingPlace(path).catch(() => {});
 	}
 }

@@ -30,7 +30,8 @@ async function canonical(address: Address): Promise<string> {
 	if (address.kind !== "unix") return formatAddress(address);
 	const path = resolve(address.path);
 	const directory = await realpath(dirname(path)).catch(() => dirname(path));
-	return join(directory, basename(path));
+	// QEMU may not be there yet.
+	return realpath(path).catch(() => join(directory, basename(path)));
 }
 
 /** How long a mount may take to answer. */

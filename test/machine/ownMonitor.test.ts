@@ -1,5 +1,13 @@
 /** A monitor of one's own, with a QMP server that does what a real one does not. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import {
+	chown,
+	mkdir,
+	mkdtemp,
+	readdir,
+	rm,
+	symlink,
+	writeFile,
+} from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -85,16 +93,39 @@ describe("a machine that may have a monitor of its own", () => {
 		await machine.open();
 		expect(machine.hasOwnMonitor).toBe(true);
 		expect(machine.version?.major).toBe(7);
-		let given = 1;
-		server.each(() => given++);
-		await expect
-			.poll(() => {
-				given = 0;
-				server.each(() => given++);
-				return given;
-			})
-			.toBe(0);
+		const givenOnes = () => {
+			let count = 0;
+			server.each(() => count++);
+			return count;
+		};
+		await expect.poll(givenOnes).toBe(0);
 		expect(await readdir(directory)).toEqual(["qmp.sock"]);
+	});
+
+	it.skipIf(process.getuid?.() !== 0)(
+		"meets nobody whose socket belongs to somebody else, who may change the place",
+		async () => {
+			await chown(join(directory, "qmp.sock"), 65534, 65534);
+			server.trick = qemu();
+			await machine.open();
+			expect(machine.hasOwnMonitor).toBe(false);
+			expect(commands()).not.toContain("chardev-add");
+		},
+	);
+
+	it("removes no file of others, whatever name leads to it", async () => {
+		const elsewhere = join(directory, "elsewhere");
+		await mkdir(elsewhere);
+		await writeFile(join(elsewhere, "qmp"), "");
+		await symlink(elsewhere, join(directory, ".qomfs-4190001-abcdef"));
+		await mkdir(join(directory, ".qomfs-4190002-abcdef"));
+		server.trick = qemu();
+		await machine.open();
+		expect(machine.hasOwnMonitor).toBe(true);
+		expect(await readdir(elsewhere)).toEqual(["qmp"]);
+		expect((await readdir(directory)).toSorted()).toEqual([
+			...[".qomfs-4190001-abcdef", "elsewhere", "qmp.sock"],
+		]);
 	});
 
 	it("removes what others have left, and nothing else", async () => {
