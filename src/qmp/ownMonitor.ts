@@ -3,8 +3,8 @@
  * on): the one that we were given is free again for whoever needs it.
  *
  * QEMU connects to a socket of ours, and not we to one of QEMU's. It connects before it makes the
- * monitor, and removes that as soon as we are gone (`close-action=delete`), so nothing stays
- * behind, however we end. Source: qapi/char.json @chardev-add, qapi/qom.json @object-add.
+ * monitor, and removes that as soon as we are gone (`close-action=delete`). Only who is killed
+ * between these two steps leaves something, and the next who adds a monitor removes it. Source: qapi/char.json @chardev-add, qapi/qom.json @object-add.
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
