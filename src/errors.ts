@@ -14,6 +14,7 @@
  *   ├── TimeoutError       no answer in time
  *   ├── CommandError       QMP's {class, desc}
  *   ├── QomError           something about an object or a property is refused
+ *   ├── SnapshotError      a file is no snapshot that can be read
  *   ├── NoMatchError       a pattern fits nothing
  *   └── FileError          the file system refuses, by its own rules
  */
@@ -61,6 +62,9 @@ export class DisconnectedError extends QomfsError {}
 
 /** Raised when a host, a monitor or a command does not answer in time; the command may still take effect. */
 export class TimeoutError extends QomfsError {}
+
+/** Raised when a file that was named as a source is damaged, foreign, or of a newer qomfs. */
+export class SnapshotError extends QomfsError {}
 
 /** Raised when nothing fits a pattern that a user has written. */
 export class NoMatchError extends QomfsError {}

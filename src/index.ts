@@ -15,6 +15,7 @@ export {
 	QomError,
 	QomfsError,
 	type Refusal,
+	SnapshotError,
 	TimeoutError,
 	ValueError,
 } from "./errors.ts";

@@ -86,6 +86,22 @@ const literal = /true|false|null/y;
 /** QEMU's own parser stops there. */
 const deepest = 1024;
 
+/** A text is not JSON, from some position on. */
+export class JsonSyntaxError extends SyntaxError {
+	/** Where what was read last is no JSON; the length of the text where that ends too early. */
+	readonly position: number;
+
+	constructor(text: string, position: number) {
+		const found = text.slice(position, position + 1);
+		super(
+			found
+				? `unexpected ${JSON.stringify(found)} at position ${position} of JSON`
+				: "unexpected end of JSON",
+		);
+		this.position = position;
+	}
+}
+
 /**
  * A JSON parser (RFC 8259) that keeps every digit of an integer. `JSON.parse` with a reviver does
  * that too, but takes three times as long: a listing of a large machine has a few integers beyond
@@ -220,13 +236,8 @@ class ExactParser {
 		}
 	}
 
-	#unexpected(): SyntaxError {
-		const found = this.#text.slice(this.#at, this.#at + 1);
-		return new SyntaxError(
-			found
-				? `unexpected ${JSON.stringify(found)} at position ${this.#at} of JSON`
-				: "unexpected end of JSON",
-		);
+	#unexpected(): JsonSyntaxError {
+		return new JsonSyntaxError(this.#text, this.#at);
 	}
 }
 

@@ -98,7 +98,7 @@ const rules: readonly {
 	{
 		room: "vfs",
 		files: /^vfs\//,
-		allowed: [leaves, /^vfs\//, /^qom\/(?!live\.ts$)/],
+		allowed: [leaves, /^vfs\//, /^qom\/(?!live\.ts$|snapshot\/)/],
 	},
 	{ room: "fuse", files: /^fuse\//, allowed: [leaves, /^fuse\//, /^vfs\//] },
 	{
@@ -114,7 +114,11 @@ const rules: readonly {
 	{
 		room: "mount",
 		files: /^mount\//,
-		allowed: [leaves, /^(mount|machine|share|qmp|vfs|fuse)\//],
+		allowed: [
+			leaves,
+			/^(mount|machine|share|qmp|cache|vfs|fuse)\//,
+			/^qom\/snapshot\//,
+		],
 	},
 	{ room: "cli and index.ts", files: /^(cli\/|index\.ts$)/, allowed: [/./] },
 ];

@@ -4,6 +4,7 @@
  */
 import type { Command } from "commander";
 import type { Machine } from "../machine/machine.ts";
+import type { QomSource } from "../qom/source.ts";
 
 /** @typeParam Flags the options by commander's names: `--unsafe-writes` is `unsafeWrites` */
 export interface CommandDefinition<Flags = unknown> {
@@ -83,8 +84,12 @@ export interface Cursor {
 	readonly current: string;
 	/** The words before it that are no options. */
 	readonly words: readonly string[];
-	/** Asks the machine of the command line; the answer is empty if there is no machine. */
+	/** Asks the machine or the snapshot of the command line; the answer is empty if there is none. */
 	ask(
+		question: (source: QomSource) => Promise<readonly string[]>,
+	): Promise<readonly string[]>;
+	/** The same of a machine alone. */
+	askMachine(
 		question: (machine: Machine) => Promise<readonly string[]>,
 	): Promise<readonly string[]>;
 }

@@ -1,28 +1,28 @@
-/** Words that complete a command line and that only a running machine knows. */
-import type { Machine } from "../machine/machine.ts";
+/** Words that complete a command line and that only a machine, or a snapshot, knows. */
 import { choicesOf } from "../qom/choices.ts";
 import { withoutTrailingSlashes } from "../qom/path.ts";
 import { readingsOf } from "../qom/select.ts";
+import type { QomSource } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import type { Completer } from "./command.ts";
 
 /** Objects. */
 export const completeObject: Completer = ({ current, ask }) =>
-	ask((machine) => objectNames(machine, current));
+	ask((source) => objectNames(source, current));
 
 /** `PATH.PROPERTY`. */
 export const completeProperty: Completer = ({ current, ask }) =>
-	ask((machine) => pathsOfProperties(machine, current));
+	ask((source) => pathsOfProperties(source, current));
 
 /** The properties of the object that the first word names. */
 export const completePropertyName: Completer = ({
 	words: [object = ""],
 	ask,
-}) => ask((machine) => namesIn(machine, object, () => true));
+}) => ask((source) => namesIn(source, object, () => true));
 
 /** The values of a property, where QEMU lists them. */
 export const completeValue: Completer = ({ words, ask }) =>
-	ask(async ({ source }) => {
+	ask(async (source) => {
 		const [first = "", property] = words;
 		const readings =
 			property === undefined
@@ -41,20 +41,20 @@ export const completeValue: Completer = ({ words, ask }) =>
 
 /** Types. */
 export const completeType: Completer = ({ ask }) =>
-	ask(async ({ source }) => (await source.types()).map(({ name }) => name));
+	ask(async (source) => (await source.types()).map(({ name }) => name));
 
 /** Where objects have ids, by which they can be named without a path. */
 const idPlaces = ["/machine/peripheral", "/objects", "/chardevs"];
 
 /** The objects in the one that is typed so far, each with a slash at its end; else ids. */
 async function objectNames(
-	machine: Machine,
+	source: QomSource,
 	current: string,
 ): Promise<readonly string[]> {
 	const parent = current.slice(0, current.lastIndexOf("/") + 1);
 	const places = parent ? [parent] : idPlaces;
 	const names = await Promise.all(
-		places.map((place) => namesIn(machine, place, isChild)),
+		places.map((place) => namesIn(source, place, isChild)),
 	);
 	return parent
 		? names.flat().map((name) => `${parent}${name}/`)
@@ -63,10 +63,10 @@ async function objectNames(
 
 /** Behind a dot or a slash the properties of the object that is typed so far, and its children. */
 async function pathsOfProperties(
-	machine: Machine,
+	source: QomSource,
 	current: string,
 ): Promise<readonly string[]> {
-	const objects = await objectNames(machine, current);
+	const objects = await objectNames(source, current);
 	const separator = Math.max(
 		current.lastIndexOf("/"),
 		current.lastIndexOf("."),
@@ -75,13 +75,13 @@ async function pathsOfProperties(
 		return objects.map((id) => (id.endsWith("/") ? id : `${id}.`));
 	const before = current.slice(0, separator + 1);
 	const object = before.slice(0, -1) || "/";
-	const names = await namesIn(machine, object, (type) => !isChild(type));
+	const names = await namesIn(source, object, (type) => !isChild(type));
 	return [...objects, ...names.map((name) => before + name)];
 }
 
 /** None if there is no such object. */
 async function namesIn(
-	{ source }: Machine,
+	source: QomSource,
 	object: string,
 	isWanted: (type: string) => boolean,
 ): Promise<readonly string[]> {

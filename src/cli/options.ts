@@ -3,8 +3,11 @@ import { InvalidArgumentError } from "commander";
 import type { CommandOption } from "./command.ts";
 
 /** How a monitor is named. */
-export const sourceHelp =
+export const monitorHelp =
 	"/path/to/qmp.sock, unix:PATH, HOST:PORT, tcp:HOST:PORT, or where it is mounted";
+
+/** How what has objects is named. */
+export const sourceHelp = `${monitorHelp}; or a snapshot`;
 
 /** How patterns are written. */
 export const patternHelp = "* and ? match within a name, ** any depth";
@@ -12,8 +15,14 @@ export const patternHelp = "* and ? match within a name, ** any depth";
 /** The monitor. */
 export const socketOption: CommandOption = {
 	flags: "-s, --socket <socket>",
-	help: sourceHelp,
+	help: monitorHelp,
 	env: "QMP_SOCKET",
+};
+
+/** The machine or the snapshot. */
+export const sourceOption: CommandOption = {
+	...socketOption,
+	help: sourceHelp,
 };
 
 /** How long QEMU may take. */
@@ -25,7 +34,7 @@ export const timeoutOption: CommandOption = {
 
 /** For every command that asks a machine about its objects. */
 export const machineOptions: readonly CommandOption[] = [
-	socketOption,
+	sourceOption,
 	timeoutOption,
 	{
 		flags: "--unsorted",

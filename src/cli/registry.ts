@@ -56,6 +56,10 @@ export const registry = {
 		description: "find objects",
 		load: () => import("./commands/find.ts"),
 	},
+	snapshot: {
+		description: "save a machine in a file, to be looked at without it",
+		load: () => import("./commands/snapshot.ts"),
+	},
 	exec: {
 		description: "run QMP commands",
 		load: () => import("./commands/exec.ts"),

@@ -6,8 +6,7 @@ import type { Machine } from "../machine/machine.ts";
 import { runtimeDirectories } from "../qmp/privateDirectory.ts";
 import { sharePath } from "../share/place.ts";
 import { ShareServer } from "../share/shareServer.ts";
-
-const endings = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+import { endings } from "./endings.ts";
 
 /** Nothing is shared if the machine has a monitor of its own, or uses a shared one itself. */
 export async function shareMonitor(

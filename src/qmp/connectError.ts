@@ -91,7 +91,10 @@ async function explain(
 function refusal(address: Address): string {
 	if (address.kind === "tcp")
 		return "connection refused; is QEMU running with -qmp tcp:HOST:PORT,server=on,wait=off?";
-	if (!lstatSync(address.path, { throwIfNoEntry: false })?.isSocket())
+	const stats = lstatSync(address.path, { throwIfNoEntry: false });
+	if (stats?.isFile())
+		return "a file, not a socket; this needs a running machine, a snapshot does not do";
+	if (!stats?.isSocket())
 		return "not a socket; give the path of a QMP socket, or of a mount";
 	return "nothing listens on this socket; QEMU has ended and left it behind";
 }

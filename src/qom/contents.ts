@@ -1,6 +1,6 @@
 /** What an object holds, completed where QEMU gives it piece by piece. */
-import { QomError } from "../errors.ts";
-import type { Json, JsonObject } from "../json.ts";
+import { QomError, type Refusal } from "../errors.ts";
+import type { Json } from "../json.ts";
 import { isSecret } from "./guard.ts";
 import type { QomPath } from "./path.ts";
 import type { ObjectContents, PropertyInfo, QomSource } from "./source.ts";
@@ -73,20 +73,38 @@ export async function shownValue(
 	return hides ? redacted : propertyValue(source, path, name, contents);
 }
 
+/** A value in a document. */
+export type ValueDocument = {
+	/** Null for a secret; missing where it cannot be read. */
+	readonly value?: Json;
+	readonly redacted?: true;
+	/** In the words of whoever refused to read it. */
+	readonly error?: string;
+	/** What kind of refusal that is. */
+	readonly refusal?: Refusal;
+};
+
 /** The members that stand for a value in a document. */
-export function shownJson(value: ShownValue): JsonObject {
+export function shownJson(value: ShownValue): ValueDocument {
 	if (value === redacted) return { value: null, redacted: true };
-	return value instanceof QomError ? { error: value.desc } : { value };
+	return value instanceof QomError
+		? { error: value.desc, refusal: value.refusal }
+		: { value };
 }
 
-/** All properties but the children, with their values, in QEMU's order. */
+/**
+ * All properties but the children, with their values, in QEMU's order.
+ *
+ * @param see gives a value, or hides it
+ */
 export async function* shownProperties(
 	source: QomSource,
 	path: QomPath,
 	contents: ObjectContents,
+	see: typeof shownValue = shownValue,
 ): AsyncGenerator<ShownProperty> {
 	for (const { name, type } of contents.properties) {
 		if (parseType(type).kind === "child") continue;
-		yield { name, type, value: await shownValue(source, path, name, contents) };
+		yield { name, type, value: await see(source, path, name, contents) };
 	}
 }

@@ -71,26 +71,64 @@ export async function pathsWithin(
 	return (await Array.fromAsync(walk(source, start))).map(({ path }) => path);
 }
 
-/** Level by level, so that a whole tree takes few commands. */
 async function fetchLevels(
 	source: QomSource,
 	start: QomPath,
 	maxDepth: number,
 ): Promise<Map<QomPath, ObjectContents>> {
 	const found = new Map<QomPath, ObjectContents>();
-	const waiting: Place[] = [{ path: start, depth: 0 }];
-	while (waiting.length > 0) {
-		const batch = waiting.splice(0, maxObjectsAtOnce);
-		const answers = await source.contents(batch.map(({ path }) => path));
-		for (const place of batch) {
-			const contents = answers.get(place.path);
-			if (!contents || contents instanceof QomError) continue;
-			found.set(place.path, contents);
-			checkEnd(place, found.size);
-			if (place.depth < maxDepth) waiting.push(...childrenOf(place, contents));
-		}
-	}
+	for await (const { path, contents } of walkLevels(source, start, maxDepth))
+		found.set(path, contents);
 	return found;
+}
+
+/** An object of a tree of which not everything is known yet. */
+export interface FoundObject extends WalkedObject {
+	/** How many objects are known to be there so far. */
+	readonly known: number;
+}
+
+/**
+ * An object and all below it, level by level, so that a whole tree takes few commands and little of
+ * it is kept. QEMU is asked for the next objects while the caller is busy with these. What is
+ * unplugged meanwhile is left out, and so is everything where the first object is not there. The type
+ * of the first object is not asked for.
+ *
+ * @throws QomfsError the tree has no end
+ */
+export async function* walkLevels(
+	source: QomSource,
+	start: QomPath,
+	maxDepth = Number.POSITIVE_INFINITY,
+): AsyncGenerator<FoundObject> {
+	const waiting: Place[] = [{ path: start, depth: 0 }];
+	let count = 0;
+	const askNext = () => {
+		if (waiting.length === 0) return undefined;
+		const places = waiting.splice(0, maxObjectsAtOnce);
+		const answers = source.contents(places.map(({ path }) => path));
+		answers.catch(() => {}); // it is awaited when the caller comes back
+		return { places, answers };
+	};
+	for (let asked = askNext(); asked; ) {
+		const { places } = asked;
+		const answers = await asked.answers;
+		const found = places.flatMap((place) => {
+			const contents = answers.get(place.path);
+			return !contents || contents instanceof QomError
+				? []
+				: [{ ...place, contents }];
+		});
+		for (const place of found) {
+			checkEnd(place, ++count);
+			if (place.depth < maxDepth)
+				waiting.push(...childrenOf(place, place.contents));
+		}
+		asked = askNext();
+		const known = count + (asked?.places.length ?? 0) + waiting.length;
+		for (const { path, depth, type, contents } of found)
+			yield { path, depth, type, contents, known };
+	}
 }
 
 /** @throws QomfsError no machine is like that */

@@ -3,6 +3,9 @@ import { CachedSource } from "../../src/cache/cachedSource.ts";
 import { connect } from "../../src/machine/machine.ts";
 import { RequestQueue } from "../../src/qmp/requestQueue.ts";
 import { LiveSource } from "../../src/qom/live.ts";
+import { readSnapshot } from "../../src/qom/snapshot/snapshot.ts";
+import { SnapshotSource } from "../../src/qom/snapshot/source.ts";
+import { takeSnapshot } from "../../src/qom/snapshot/take.ts";
 import { fakeObjects } from "../support/fakeObjects.ts";
 import { FakeQmp } from "../support/fakeQmp.ts";
 import { lacksQemu, startTestMachine } from "../support/mounted.ts";
@@ -27,6 +30,21 @@ async function real(): Promise<SourceUnderTest> {
 	};
 }
 
+/** What was saved of a source. */
+async function saved(
+	start: Promise<SourceUnderTest>,
+): Promise<SourceUnderTest> {
+	const { source, close } = await start;
+	const pieces = await Array.fromAsync(
+		takeSnapshot(source, { describes: true }),
+	);
+	await close();
+	return {
+		source: new SnapshotSource(readSnapshot(pieces.join(""))),
+		close: async () => {},
+	};
+}
+
 /** The same source, looked at through the cache of a mount. */
 async function cached(
 	start: Promise<SourceUnderTest>,
@@ -42,8 +60,14 @@ qomSourceContract("a fake QEMU before 10.1, cached,", () =>
 	cached(fake(false)),
 );
 qomSourceContract("a fake QEMU, cached,", () => cached(fake(true)));
+qomSourceContract("a snapshot of a fake QEMU before 10.1", () =>
+	saved(fake(false)),
+);
+qomSourceContract("a snapshot of a fake QEMU", () => saved(fake(true)));
 
 describe.skipIf(lacksQemu)("with a real QEMU,", () => {
 	qomSourceContract("its source", real);
 	qomSourceContract("its source, cached,", () => cached(real()));
+	qomSourceContract("a snapshot of it", () => saved(real()));
+	qomSourceContract("a snapshot of it, cached,", () => cached(saved(real())));
 });

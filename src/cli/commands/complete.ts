@@ -8,7 +8,7 @@ import type {
 	Invocation,
 	Program,
 } from "../command.ts";
-import { askForWords } from "../openMachine.ts";
+import { askForWords, askMachineForWords } from "../openSource.ts";
 import { print } from "../output.ts";
 
 export const command: CommandDefinition = {
@@ -146,6 +146,7 @@ async function candidatesFor(
 		current,
 		words: [...operands, ...unknown],
 		ask: (question) => askForWords(monitorIn(command), question),
+		askMachine: (question) => askMachineForWords(monitorIn(command), question),
 	};
 	if (option) return completerOf(definition, option)?.(cursor);
 	const completeArgument = argumentAt(definition, cursor.words.length);

@@ -7,7 +7,7 @@ import { didYouMean } from "../../nearest.ts";
 import type { ConnectionListener } from "../../qmp/connection.ts";
 import { isPattern, matcher } from "../../qom/pattern.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
-import { lasting, withMachine, withoutObjects } from "../openMachine.ts";
+import { lasting, withMachine, withoutObjects } from "../openSource.ts";
 import { parseCount, parseSeconds, socketOption } from "../options.ts";
 import { print } from "../output.ts";
 import { noteLine } from "../text.ts";
@@ -30,8 +30,8 @@ async function eventNames(
 	return schema?.eventNames;
 }
 
-const completeEvent: Completer = ({ ask }) =>
-	ask(async (machine) => (await eventNames(machine)) ?? []);
+const completeEvent: Completer = ({ askMachine }) =>
+	askMachine(async (machine) => (await eventNames(machine)) ?? []);
 
 /** One that never comes would be waited for in silence. */
 async function warnOfUnknown(

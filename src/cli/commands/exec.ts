@@ -22,7 +22,7 @@ import {
 	type MachineFlags,
 	withMachine,
 	withoutObjects,
-} from "../openMachine.ts";
+} from "../openSource.ts";
 import { socketOption, sortOut, timeoutOption } from "../options.ts";
 import { print } from "../output.ts";
 
@@ -35,9 +35,9 @@ interface ExecFlags extends MachineFlags {
 }
 
 /** A QMP command, the name of an argument, or its value. */
-const completeWord: Completer = ({ words, current, ask }) => {
+const completeWord: Completer = ({ words, current, askMachine }) => {
 	if (words.length === 0 && current.startsWith("-")) return [];
-	return ask(async (machine) => {
+	return askMachine(async (machine) => {
 		const { completeQmp } = await import("../../schema/completion.ts");
 		const execute = executeIn(machine);
 		const [found, replaced] = await completeQmp(

@@ -1,7 +1,6 @@
 /** `qomfs find`: finds objects by type, name, property or link, with the syntax of find(1). */
 import { QomError, UsageError } from "../../errors.ts";
 import { formatJson, type Json } from "../../json.ts";
-import type { Machine } from "../../machine/machine.ts";
 import { didYouMean } from "../../nearest.ts";
 import { formatValue } from "../../qom/codec.ts";
 import { propertyValue, redacted, shownValue } from "../../qom/contents.ts";
@@ -27,17 +26,17 @@ import {
 	type Test,
 	testOf,
 } from "../findExpression.ts";
-import { type MachineFlags, withMachine } from "../openMachine.ts";
+import { type MachineFlags, withSource } from "../openSource.ts";
 import { jsonOption, machineOptions, sortOut } from "../options.ts";
 import { print } from "../output.ts";
 import { typeTest } from "../typeTest.ts";
 
 /** What a word behind a start path means. */
 interface TestWord extends HelpEntry {
-	/** Makes the test from the word behind its name, once the machine can be asked. */
+	/** Makes the test from the word behind its name, once the source can be asked. */
 	readonly make?: (
 		word: string,
-		machine: Machine,
+		source: QomSource,
 	) => Promise<Test<WalkedObject>>;
 	/** Whether a word follows it. */
 	readonly takesWord: boolean;
@@ -51,7 +50,7 @@ const tests: ReadonlyMap<string, TestWord> = new Map(
 			meaning: "of this type, or of one derived from it",
 			takesWord: true,
 			complete: completeType,
-			async make(wanted, { source }) {
+			async make(wanted, source) {
 				const isOfType = await typeTest(source, wanted);
 				return ({ type }) => isOfType(type);
 			},
@@ -78,7 +77,7 @@ const tests: ReadonlyMap<string, TestWord> = new Map(
 			term: "-prop NAME[=VALUE]",
 			meaning: "that has this property, with this value; both may be patterns",
 			takesWord: true,
-			async make(word, { source }) {
+			async make(word, source) {
 				const [, name = "", value] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
 				const isWanted = value === undefined ? undefined : valueTest(value);
 				return (object) => hasProperty(source, object, name, isWanted);
@@ -89,7 +88,7 @@ const tests: ReadonlyMap<string, TestWord> = new Map(
 			meaning: "that has a link to this object",
 			takesWord: true,
 			complete: completeObject,
-			async make(target, { source }) {
+			async make(target, source) {
 				const path = await absolutePath(source, target);
 				await source.list(path); // refuses an object that does not exist
 				return (object) => hasLinkTo(source, object, path);
@@ -146,7 +145,7 @@ export const command: CommandDefinition<FindFlags> = {
 	],
 	async run(words, flags) {
 		const request = readWords(words);
-		await withMachine(flags, (machine) => find(machine, request, flags));
+		await withSource(flags, ({ source }) => find(source, request, flags));
 	},
 };
 
@@ -174,13 +173,12 @@ interface Request {
 }
 
 async function find(
-	machine: Machine,
+	source: QomSource,
 	{ starts, expression, maxDepth, end }: Request,
 	flags: FindFlags,
 ): Promise<void> {
-	const { source } = machine;
 	const isWanted = await testOf(expression, ({ make, word }) =>
-		make(word, machine),
+		make(word, source),
 	);
 	for (const start of starts)
 		for (const path of await startPaths(source, start))

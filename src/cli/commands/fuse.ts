@@ -1,6 +1,6 @@
 /** `qom-fuse`: a mount in the foreground, as QEMU's original tool does it. */
 import type { CommandDefinition } from "../command.ts";
-import { type MachineFlags, monitorOf } from "../openMachine.ts";
+import { type MachineFlags, sourceOf } from "../openSource.ts";
 import { socketOption } from "../options.ts";
 import {
 	type MountFlags,
@@ -22,5 +22,5 @@ export const command: CommandDefinition<MountFlags & MachineFlags> = {
 	],
 	lists: [mountOptionsList],
 	run: ([mountpoint = ""], flags) =>
-		runMount(monitorOf(flags), mountpoint, { ...flags, foreground: true }),
+		runMount(sourceOf(flags), mountpoint, { ...flags, foreground: true }),
 };

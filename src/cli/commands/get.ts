@@ -21,7 +21,7 @@ import type { QomSource } from "../../qom/source.ts";
 import { isMeant } from "../../qom/write.ts";
 import type { CommandDefinition, Completer } from "../command.ts";
 import { completeProperty, completePropertyName } from "../completers.ts";
-import { lasting, type MachineFlags, withMachine } from "../openMachine.ts";
+import { lasting, type MachineFlags, withSource } from "../openSource.ts";
 import {
 	jsonOption,
 	machineOptions,
@@ -71,7 +71,7 @@ export const command: CommandDefinition<GetFlags> = {
 	],
 	prepare: withSeconds,
 	run: (words, flags) =>
-		withMachine(
+		withSource(
 			flags,
 			({ source }) => readProperties(source, words, flags),
 			isFollowed(flags) ? lasting : {},

@@ -19,7 +19,7 @@ import { parseType } from "../../qom/types.ts";
 import { startPaths } from "../absolutePath.ts";
 import type { CommandDefinition } from "../command.ts";
 import { completeObject } from "../completers.ts";
-import { type MachineFlags, withMachine } from "../openMachine.ts";
+import { type MachineFlags, withSource } from "../openSource.ts";
 import { jsonOption, machineOptions, patternHelp } from "../options.ts";
 import { oneLineValue, print, printStyled, styled } from "../output.ts";
 import { refusalsOf, throwRefusals } from "../refusals.ts";
@@ -46,7 +46,7 @@ export const command: CommandDefinition<ListFlags> = {
 		jsonOption,
 	],
 	run: (paths, flags) =>
-		withMachine(flags, async ({ source }) => {
+		withSource(flags, async ({ source }) => {
 			const objects: QomPath[] = [];
 			const starts = paths.length > 0 ? paths : [rootPath];
 			const refusedStarts = await refusalsOf(starts, async (path) => {

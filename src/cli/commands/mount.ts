@@ -5,14 +5,14 @@ import { setFlagsFromString } from "node:v8";
 import { UsageError } from "../../errors.ts";
 import { showEverything } from "../../log.ts";
 import type { Mounted } from "../../mount/serveMount.ts";
-import { absoluteAddress, parseAddress } from "../../qmp/address.ts";
 import type { CommandDefinition, CommandOption, HelpList } from "../command.ts";
+import { endings } from "../endings.ts";
 import {
 	mountOptionNames,
 	mountOptionsHelp,
 	parseMountOptions,
 } from "../mountOptions.ts";
-import type { MachineFlags } from "../openMachine.ts";
+import type { MachineFlags } from "../openSource.ts";
 import { collect, socketOption, sourceHelp } from "../options.ts";
 import { noteLine, onOneLine } from "../text.ts";
 
@@ -99,9 +99,9 @@ export async function runMount(
 		throw new UsageError("the mount point is empty; name a directory");
 	refuseSwapped(source, mountpoint);
 	const { addressOfMount } = await import("../../share/place.ts");
+	const { parseSource } = await import("../../mount/source.ts");
 	const request = {
-		address:
-			(await addressOfMount(source)) ?? absoluteAddress(parseAddress(source)),
+		source: (await addressOfMount(source)) ?? (await parseSource(source)),
 		path: resolve(mountpoint),
 		settings: parseMountOptions((flags.o ?? []).join(",")),
 	};
@@ -141,7 +141,6 @@ function refuseSwapped(source: string, mountpoint: string): void {
 }
 
 async function untilUnmounted(served: Mounted): Promise<void> {
-	const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 	const { startSystemdService } = await import("../systemdService.ts");
 	const service = await startSystemdService(served);
 	const stop = async () => {
@@ -151,7 +150,7 @@ async function untilUnmounted(served: Mounted): Promise<void> {
 				`qomfs: ${onOneLine(served.mountpoint)} was in use; it is detached, and programs that still use it get errors\n`,
 			);
 	};
-	for (const signal of signals) process.on(signal, stop);
+	for (const signal of endings) process.on(signal, stop);
 	await served.ended.finally(() => service?.end());
-	for (const signal of signals) process.off(signal, stop);
+	for (const signal of endings) process.off(signal, stop);
 }

@@ -24,7 +24,7 @@ import {
 	completePropertyName,
 	completeValue,
 } from "../completers.ts";
-import { type MachineFlags, withMachine } from "../openMachine.ts";
+import { type MachineFlags, withSource } from "../openSource.ts";
 import { machineOptions, patternHelp, sortOut } from "../options.ts";
 import { print } from "../output.ts";
 import { refusalsOf, throwRefusals } from "../refusals.ts";
@@ -71,7 +71,7 @@ export const command: CommandDefinition<SetFlags> = {
 	prepare: refuseAssignment,
 	async run(words, flags) {
 		const [readings, text] = readWords(words);
-		await withMachine(flags, async ({ source }) => {
+		await withSource(flags, async ({ source }) => {
 			const properties = await firstKnown(readings, (reading) =>
 				select(source, reading),
 			);

@@ -7,8 +7,8 @@ import { parseAddress } from "../../qmp/address.ts";
 import { formatVersion } from "../../qmp/messages.ts";
 import { addressOfMount } from "../../share/place.ts";
 import type { CommandDefinition } from "../command.ts";
-import { type MachineFlags, monitorOf } from "../openMachine.ts";
-import { collect, socketOption, sourceHelp } from "../options.ts";
+import { type MachineFlags, sourceOf } from "../openSource.ts";
+import { collect, monitorHelp, socketOption } from "../options.ts";
 import { print } from "../output.ts";
 import { HmpLines } from "../shell/hmpLines.ts";
 import type { ShellLines, ShellOutput } from "../shell/lines.ts";
@@ -28,7 +28,7 @@ interface ShellFlags extends MachineFlags {
 
 export const command: CommandDefinition<ShellFlags> = {
 	arguments: [
-		{ name: "[socket]", help: `${sourceHelp} (default: QMP_SOCKET)` },
+		{ name: "[socket]", help: `${monitorHelp} (default: QMP_SOCKET)` },
 	],
 	options: [
 		{ flags: "-H, --hmp", help: "the human monitor's commands" },
@@ -48,7 +48,7 @@ export const command: CommandDefinition<ShellFlags> = {
 	],
 	/** On a terminal it reads lines from the user, else from `-c` or stdin. */
 	run([socket], flags) {
-		const monitor = socket ?? monitorOf(flags);
+		const monitor = socket ?? sourceOf(flags);
 		const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
 		return isTerminal && !flags.command
 			? runOnTerminal(monitor, flags)

@@ -84,10 +84,12 @@ async function look({
 	const now = await read(mountpoint);
 	const status = isObject(now) ? now : before;
 	const commands = Number(status.commands) - Number(before.commands);
+	const perSecond = Math.max(0, Math.round((commands * 1000) / rateMs));
 	return {
 		...known,
 		...status,
-		commandsPerSecond: Math.max(0, Math.round((commands * 1000) / rateMs)),
+		// What is no machine is sent none.
+		...("commands" in status && { commandsPerSecond: perSecond }),
 	};
 }
 

@@ -1,7 +1,6 @@
 /** `qom-tree`: objects and what is below them, listed or drawn. */
 import treeify from "object-treeify";
 import { formatJson } from "../../json.ts";
-import type { Machine } from "../../machine/machine.ts";
 import { shownProperties } from "../../qom/contents.ts";
 import { objectDocument } from "../../qom/objectDocument.ts";
 import { rootPath, splitPath } from "../../qom/path.ts";
@@ -10,7 +9,7 @@ import { type WalkedObject, walk } from "../../qom/walk.ts";
 import { startPaths } from "../absolutePath.ts";
 import type { CommandDefinition } from "../command.ts";
 import { completeObject, completeType } from "../completers.ts";
-import { type MachineFlags, withMachine } from "../openMachine.ts";
+import { type MachineFlags, withSource } from "../openSource.ts";
 import { jsonOption, machineOptions, parseCount } from "../options.ts";
 import { oneLineValue, print, printStyled, styled } from "../output.ts";
 import { onOneLine } from "../text.ts";
@@ -64,15 +63,14 @@ export const command: CommandDefinition<TreeFlags> = {
 		jsonOption,
 	],
 	run: ([path = rootPath], flags) =>
-		withMachine(flags, (machine) => showTree(machine, path, flags)),
+		withSource(flags, ({ source }) => showTree(source, path, flags)),
 };
 
 async function showTree(
-	machine: Machine,
+	source: QomSource,
 	path: string,
 	flags: TreeFlags,
 ): Promise<void> {
-	const { source } = machine;
 	const isDrawn =
 		flags.draw ??
 		flags.values ??

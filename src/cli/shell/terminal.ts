@@ -7,6 +7,7 @@ import {
 	moveCursor,
 } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { endings } from "../endings.ts";
 import { styled } from "../output.ts";
 import { errorLine, onLines, onOneLine } from "../text.ts";
 import type { History } from "./history.ts";
@@ -14,8 +15,6 @@ import type { ShellLines, ShellOutput } from "./lines.ts";
 
 /** How long TAB waits for QEMU. */
 const completionMs = 2000;
-
-const endingSignals = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
 
 /** Prints above the line that is being typed, and keeps that line. */
 export class TerminalOutput implements ShellOutput {
@@ -150,7 +149,7 @@ export async function runTerminal(
 		editor.close();
 		stopWaiting?.();
 	};
-	for (const signal of endingSignals) process.once(signal, end);
+	for (const signal of endings) process.once(signal, end);
 	prompt();
 	await new Promise<void>((resolve) =>
 		editor.once("close", () => {
@@ -161,7 +160,7 @@ export async function runTerminal(
 		}),
 	);
 	await running;
-	for (const signal of endingSignals) process.off(signal, end);
+	for (const signal of endings) process.off(signal, end);
 }
 
 /** Runs one line. An error is printed, and the shell continues. */

@@ -1,0 +1,89 @@
+/** `qomfs snapshot`: a whole machine in a file. */
+import { fchmodSync, fstatSync } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { UsageError } from "../../errors.ts";
+import { writeSnapshotFile } from "../../qom/snapshot/file.ts";
+import type { SavedQemu } from "../../qom/snapshot/snapshot.ts";
+import { takeSnapshot } from "../../qom/snapshot/take.ts";
+import type { QomSource } from "../../qom/source.ts";
+import type { CommandDefinition } from "../command.ts";
+import { untilSignal } from "../endings.ts";
+import { type MachineFlags, withSource } from "../openSource.ts";
+import { sourceHelp, sourceOption, timeoutOption } from "../options.ts";
+import { startProgress } from "../progress.ts";
+
+interface SnapshotFlags extends MachineFlags {
+	readonly output?: string;
+	readonly describe?: true;
+	readonly withSecrets?: boolean;
+}
+
+export const command: CommandDefinition<SnapshotFlags> = {
+	arguments: [
+		{ name: "[source]", help: `${sourceHelp} (default: QMP_SOCKET)` },
+	],
+	options: [
+		{
+			flags: "-o, --output <file>",
+			help: "write it there, compressed if the name ends in .gz (default: on stdout)",
+		},
+		{
+			flags: "--describe",
+			help: "with descriptions and defaults of the properties, and what implements each interface",
+		},
+		{
+			flags: "--with-secrets",
+			help: "with the values of secrets; the file is then yours alone",
+		},
+		sourceOption,
+		timeoutOption,
+	],
+	async run([source], flags, { isTyped }) {
+		if (source !== undefined && isTyped("socket"))
+			throw new UsageError(
+				`two sources: ${source} and -s ${flags.socket}; give one`,
+			);
+		const named = source ?? flags.socket;
+		await withSource(
+			{
+				...flags,
+				...(named !== undefined && { socket: named }),
+				unsorted: true, // in QEMU's own order, as a mount has it
+			},
+			({ source, qemu }) => save(source, qemu, flags),
+		);
+	},
+};
+
+async function save(
+	source: QomSource,
+	qemu: SavedQemu | undefined,
+	{ output, describe, withSecrets = false }: SnapshotFlags,
+): Promise<void> {
+	const progress = startProgress();
+	const pieces = takeSnapshot(source, {
+		qemu,
+		describes: describe ?? false,
+		withSecrets,
+		onProgress: progress.show,
+	});
+	try {
+		if (output === undefined) await print(pieces, withSecrets);
+		else
+			await untilSignal((signal) =>
+				writeSnapshotFile(output, pieces, { isPrivate: withSecrets, signal }),
+			);
+	} finally {
+		progress.stop();
+	}
+}
+
+async function print(
+	pieces: AsyncIterable<string>,
+	isPrivate: boolean,
+): Promise<void> {
+	const { fd } = process.stdout;
+	if (isPrivate && fstatSync(fd).isFile()) fchmodSync(fd, 0o600);
+	await pipeline(Readable.from(pieces), process.stdout, { end: false });
+}

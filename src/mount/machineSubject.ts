@@ -1,0 +1,167 @@
+/** A running machine as what is mounted. */
+import { MountError, type QomfsError } from "../errors.ts";
+import type { BackendChoice, MountHandle } from "../fuse/serve.ts";
+import { formatJson } from "../json.ts";
+import { log } from "../log.ts";
+import { freshnessOf } from "../machine/freshness.ts";
+import { Machine } from "../machine/machine.ts";
+import { type Address, formatAddress } from "../qmp/address.ts";
+import { formatVersion } from "../qmp/messages.ts";
+import { reachedBy, sharePath } from "../share/place.ts";
+import { ShareServer } from "../share/shareServer.ts";
+import {
+	controlDirectory,
+	controlName,
+} from "../vfs/control/controlDirectory.ts";
+import { LogFile } from "../vfs/control/logFile.ts";
+import type { Directory } from "../vfs/node.ts";
+import { qomRoot } from "../vfs/qomDirectory.ts";
+import { Volume } from "../vfs/volume.ts";
+import type { MountSettings } from "./settings.ts";
+import type { Subject } from "./subject.ts";
+
+/** What `.qomfs/events` keeps. */
+const maxEvents = 10_000;
+
+export function machineSubject(
+	address: Address,
+	mountpoint: string,
+	settings: MountSettings,
+	backend: BackendChoice,
+): Subject {
+	const machine = new Machine(address, {
+		connectTimeoutMs: settings.connectTimeoutSec * 1000,
+		timeoutMs: settings.timeoutSec * 1000,
+		reconnects: settings.reconnect,
+		isKept: true,
+		unsafeReads: settings.unsafeReads,
+		ownMonitor: settings.ownMonitor,
+		reach: (address) => reachedBy(address, share?.path),
+		freshness: freshnessOf(settings),
+	});
+	/** Why it is over, if a loss is the end; that may come while the kernel is still busy. */
+	let end: QomfsError | undefined;
+	let handle: MountHandle | undefined;
+	let share: ShareServer | undefined;
+	let isClosed = false;
+	machine.onForget(async () => handle?.invalidateAll());
+	machine.subscribe({
+		onConnected() {
+			void handle?.invalidateAll();
+			// Whoever has shared it before may be gone.
+			void shareIfFree();
+		},
+		onLost(reason) {
+			if (settings.reconnect) return;
+			end = reason;
+			void handle?.unmount();
+		},
+		onEvent({ name, data }) {
+			if (name === "DEVICE_DELETED" && typeof data.path === "string")
+				handle?.invalidate(data.path);
+		},
+	});
+	let sharing = Promise.resolve();
+	const shareIfFree = () => {
+		sharing = sharing.then(async () => {
+			if (!share && !isClosed) share = await shared(machine, settings);
+		});
+		return sharing;
+	};
+	return {
+		root: machineRoot(
+			machine,
+			mountpoint,
+			settings,
+			backend,
+			() => share?.path,
+		),
+		fsname: formatAddress(address),
+		title: () => titleOf(machine),
+		state: () => stateOf(machine),
+		async open() {
+			if (settings.delayConnect) machine.openLater();
+			else await machine.open();
+			await shareIfFree();
+		},
+		litter: () => (share ? [share.path] : []),
+		served(mounted) {
+			handle = mounted;
+			if (end) void handle.unmount();
+		},
+		async close() {
+			isClosed = true;
+			await sharing;
+			await share?.close();
+			await machine.close();
+			if (end)
+				throw new MountError(
+					`${end.message}; unmounted because of -o no_reconnect`,
+				);
+		},
+	};
+}
+
+/** Lets others use the monitor. A mount is worth having without that, too. */
+async function shared(
+	machine: Machine,
+	{ share, readOnly, allowOther }: MountSettings,
+): Promise<ShareServer | undefined> {
+	if (share === "no") return undefined;
+	const isReadOnly = readOnly || share === "ro";
+	try {
+		const path = await sharePath(machine.address);
+		return await ShareServer.listen(machine, {
+			// Whoever has named a monitor that is free shall not be limited to reading.
+			path:
+				isReadOnly && machine.hasOwnMonitor
+					? path.replace(/\.sock$/, "-ro.sock")
+					: path,
+			isOpenToAll: allowOther,
+			isReadOnly,
+		});
+	} catch (error) {
+		log.session("the monitor is not shared: %O", error);
+		return undefined;
+	}
+}
+
+/** A machine's tree with its `.qomfs`, to be mounted alone or beside others. */
+function machineRoot(
+	machine: Machine,
+	mountpoint: string,
+	{ readOnly, unsafeWrites, hideUnreadable }: MountSettings,
+	{ name, mostWaiting }: BackendChoice,
+	sharedPath: () => string | undefined,
+): Directory {
+	const volume = new Volume({
+		readOnly,
+		unsafeWrites,
+		hideUnreadable,
+		mountpoint,
+		mostWaiting,
+		sinceMs: () => machine.sinceMs,
+	});
+	const events = new LogFile(maxEvents);
+	machine.subscribe({
+		onConnected: () => volume.learnt.clear(),
+		onEvent: ({ message }) => events.append(formatJson(message)),
+	});
+	const control = controlDirectory(volume, {
+		status: () => ({ ...machine.status(), pid: process.pid, backend: name }),
+		events,
+		shared: sharedPath,
+	});
+	return qomRoot(machine.view, volume, new Map([[controlName, control]]));
+}
+
+function titleOf({ version, type, address }: Machine): string {
+	return version
+		? `${type ?? "a machine"} of QEMU ${formatVersion(version)}`
+		: `whatever comes to ${formatAddress(address)}`;
+}
+
+function stateOf(machine: Machine): string {
+	const { connection, reason } = machine.status();
+	return [titleOf(machine), connection, ...(reason ? [reason] : [])].join(": ");
+}

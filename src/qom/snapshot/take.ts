@@ -1,0 +1,154 @@
+/** Saves a machine: the whole tree in one pass, as lines that are written while QEMU is asked. */
+import { formatJson, type Json } from "../../json.ts";
+import { propertyValue, shownValue } from "../contents.ts";
+import { type ObjectDocument, objectDocument } from "../objectDocument.ts";
+import { rootPath } from "../path.ts";
+import type { Description, QomSource } from "../source.ts";
+import { walkLevels } from "../walk.ts";
+import {
+	type SavedQemu,
+	type SnapshotOrigin,
+	snapshotFormat,
+	snapshotVersion,
+	typesBelow,
+} from "./snapshot.ts";
+
+export interface SnapshotOptions {
+	/** Of what runs the machine. */
+	readonly qemu?: SavedQemu | undefined;
+	/** Whether to save what QEMU knows of the types in use, and what implements each interface. */
+	readonly describes?: boolean;
+	readonly withSecrets?: boolean;
+	readonly onProgress?: (progress: SnapshotProgress) => void;
+}
+
+/** How far it is. */
+export interface SnapshotProgress {
+	readonly done: number;
+	/** It may grow, as long as not every object is known. */
+	readonly total: number;
+}
+
+/** @returns where it comes from, as it is now */
+export async function originOf(
+	source: QomSource,
+	qemu: SavedQemu | undefined,
+): Promise<SnapshotOrigin> {
+	const machine = await propertyValue(source, "/machine", "type");
+	return {
+		time: new Date().toISOString(),
+		qemu,
+		machine: typeof machine === "string" ? machine : undefined,
+	};
+}
+
+/**
+ * The text of a snapshot, piece by piece: one line for each object, a parent before its children.
+ *
+ * @throws QomfsError
+ */
+export async function* takeSnapshot(
+	source: QomSource,
+	options: SnapshotOptions = {},
+): AsyncGenerator<string> {
+	const { time, qemu, machine } = await originOf(source, options.qemu);
+	const types = await source.types();
+	const member = (name: string, value: Json) =>
+		`,\n${formatJson(name)}:${formatJson(value)}`;
+	yield `{"format":${formatJson(snapshotFormat)},"version":${snapshotVersion}`;
+	yield member("time", time);
+	yield member("qemu", qemu ?? null);
+	yield member("machine", machine ?? null);
+	yield member(
+		"types",
+		types.map(({ name, parent, isAbstract }) => ({
+			name,
+			...(parent !== undefined && { parent }),
+			...(isAbstract && { abstract: true }),
+		})),
+	);
+	yield `,\n"objects":[`;
+	const typesInUse = new Set<string>();
+	let end = "\n";
+	for await (const object of savedObjects(source, options)) {
+		if (object.type !== null) typesInUse.add(object.type);
+		yield end + formatJson(object);
+		end = ",\n";
+	}
+	yield "\n]";
+	if (options.describes) {
+		yield member("descriptions", await descriptionsOf(source, typesInUse));
+		const interfaces: Record<string, readonly string[]> = {};
+		for (const name of typesBelow("interface", types))
+			interfaces[name] = await implementers(source, name);
+		yield member("interfaces", interfaces);
+	}
+	yield "\n}\n";
+}
+
+/** Every object of a machine as a document, a parent before its children. */
+export async function* savedObjects(
+	source: QomSource,
+	{ withSecrets = false, onProgress }: SnapshotOptions = {},
+): AsyncGenerator<ObjectDocument> {
+	const found = walkLevels(source, rootPath);
+	// Where each value takes a command, that is what takes the time, and their number is known first.
+	const objects = source.givesValues ? found : await Array.fromAsync(found);
+	const weightOf = (count: number) => (source.givesValues ? 1 : count);
+	const whole = Array.isArray(objects)
+		? objects.reduce((sum, each) => sum + each.contents.properties.length, 0)
+		: undefined;
+	let done = 0;
+	for await (const { path, type, contents, known } of objects) {
+		// What its parent says of its type need not be asked again.
+		const values =
+			type === undefined
+				? contents.values
+				: new Map([["type", type] as const, ...contents.values]);
+		const document = await objectDocument(
+			source,
+			path,
+			{ ...contents, values },
+			withSecrets ? propertyValue : shownValue,
+		);
+		if (!isGone(document)) yield document;
+		done += weightOf(contents.properties.length);
+		onProgress?.({ done, total: whole ?? known });
+	}
+}
+
+/** Whether it was unplugged before its values were asked for. */
+function isGone({ properties }: ObjectDocument): boolean {
+	return Object.values(properties).some(
+		({ refusal }) => refusal === "no such object",
+	);
+}
+
+async function descriptionsOf(
+	source: QomSource,
+	types: ReadonlySet<string>,
+): Promise<Json> {
+	const described: [string, Json][] = [];
+	for (const type of types)
+		described.push([type, asJson(await source.describe(type))]);
+	return Object.fromEntries(described);
+}
+
+function asJson(properties: ReadonlyMap<string, Description>): Json {
+	return Object.fromEntries(
+		[...properties].map(([name, { description, defaultValue }]) => [
+			name,
+			{
+				...(description !== undefined && { description }),
+				...(defaultValue !== undefined && { default: defaultValue }),
+			},
+		]),
+	);
+}
+
+async function implementers(
+	source: QomSource,
+	name: string,
+): Promise<readonly string[]> {
+	return (await source.types(name)).map((type) => type.name);
+}
