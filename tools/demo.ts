@@ -8,10 +8,13 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { serveRecordedMachine } from "./recordedMachine.ts";
 import { startVirtualMachine } from "./virtualMachine.ts";
 
 const qomfs = new URL("../bin/qomfs.js", import.meta.url).pathname;
+
+/** The machine that is booted here, saved with `qomfs snapshot -o`, for where no QEMU can be had. */
+const recordedMachine = new URL("recorded-machine.json", import.meta.url)
+	.pathname;
 
 /** Commands worth trying; `$M` is the mount. */
 const commands = [
@@ -32,8 +35,8 @@ async function showDemo(): Promise<void> {
 	const stopped = stopRequested();
 	try {
 		await mkdir(mountpoint);
-		const socket = await startMachine(directory, undo);
-		const daemon = await mountInForeground(socket, mountpoint);
+		const source = await startMachine(directory, undo);
+		const daemon = await mountInForeground(source, mountpoint);
 		undo.push(() => stop(daemon));
 		await showCommands(mountpoint);
 		console.log("Ctrl-C unmounts and ends the machine.");
@@ -43,6 +46,7 @@ async function showDemo(): Promise<void> {
 	}
 }
 
+/** @returns the source to mount */
 async function startMachine(
 	directory: string,
 	undo: (() => Promise<unknown>)[],
@@ -53,11 +57,8 @@ async function startMachine(
 		return vm.socket;
 	} catch (error) {
 		console.log(`No QEMU here (${(error as Error).message}).`);
-		console.log("A recorded machine takes its place.");
-		const socket = join(directory, "vm.sock");
-		const server = await serveRecordedMachine(socket);
-		undo.push(async () => server.close());
-		return socket;
+		console.log("A snapshot of one takes its place.");
+		return recordedMachine;
 	}
 }
 
@@ -70,10 +71,10 @@ function startQomfs(args: readonly string[]): ChildProcess {
 
 /** Resolves once the tree answers. */
 async function mountInForeground(
-	socket: string,
+	source: string,
 	mountpoint: string,
 ): Promise<ChildProcess> {
-	const daemon = startQomfs([socket, mountpoint, "-f"]);
+	const daemon = startQomfs([source, mountpoint, "-f"]);
 	const ended = once(daemon, "exit").then(([status]) => {
 		throw new Error(`qomfs ended with status ${status}`);
 	});

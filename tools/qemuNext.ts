@@ -22,12 +22,13 @@ export function findQemuNext(): Qemu | string {
 }
 
 /**
- * Adds to a root what some tests need beside QEMU, if it is not there yet: the ARM machines, and
- * QEMU's own clients. Without them those tests are skipped.
+ * Adds to a root what some tests need beside QEMU, if it is not there yet: machines of other
+ * architectures, and QEMU's own clients. Without them those tests are skipped.
  */
 export function installExtras(root: string): void {
 	const extras = [
 		["qemu-system-arm", "usr/bin/qemu-system-aarch64"],
+		["qemu-system-riscv", "usr/bin/qemu-system-riscv64"],
 		["python3-qemu-qmp", "usr/lib/python3/dist-packages/qemu/qmp"],
 	] as const;
 	for (const [name, file] of extras)

@@ -5,6 +5,7 @@ import {
 	ConnectError,
 	DisconnectedError,
 	QomfsError,
+	SnapshotError,
 	TimeoutError,
 	UsageError,
 } from "../errors.ts";
@@ -38,7 +39,11 @@ export function statusOf(error: unknown): ExitStatus {
 	if (error instanceof UsageError || error instanceof AddressError)
 		return exitStatus.usage;
 	if (error instanceof BusyError) return exitStatus.busy;
-	if (error instanceof ConnectError || error instanceof DisconnectedError)
+	if (
+		error instanceof ConnectError ||
+		error instanceof DisconnectedError ||
+		error instanceof SnapshotError
+	)
 		return exitStatus.cannotConnect;
 	if (error instanceof TimeoutError) return exitStatus.timedOut;
 	return exitStatus.refused;

@@ -87,7 +87,7 @@ export async function withSource(
  */
 async function openSnapshot(
 	source: string,
-	{ unsorted }: MachineFlags = {},
+	{ unsorted }: MachineFlags,
 ): Promise<OpenedSource | undefined> {
 	const { isSnapshotFile, readSnapshotFile } = await import(
 		"../qom/snapshot/file.ts"
@@ -143,7 +143,7 @@ export function askForWords(
 	question: (source: QomSource) => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
 	return asked(source, async (source) => {
-		const saved = await openSnapshot(source);
+		const saved = await openSnapshot(source, { unsorted: true });
 		return saved
 			? question(saved.source)
 			: askMachine(source, (machine) => question(machine.source));
@@ -179,7 +179,7 @@ async function askMachine(
 		connectTimeoutMs: completionTimeoutMs,
 		timeoutMs: completionTimeoutMs,
 	});
-	return question(machine);
+	return await question(machine); // before it is closed
 }
 
 /** @throws UsageError no monitor is named */

@@ -117,7 +117,7 @@ describe("a SOURCE where nothing listens", () => {
 		["a socket left behind", /nothing listens.*QEMU has ended/, leaveSocket],
 		[
 			"a regular file",
-			/not a socket; give the path of a QMP socket/,
+			/neither a monitor's socket nor a snapshot/,
 			(path) => writeFile(path, "text"),
 		],
 		["a directory", /not a socket; give the path/, (path) => mkdir(path)],

@@ -82,7 +82,7 @@ describe.skipIf(lacksQemu)("the tools", () => {
 			);
 			expect(lines).toBe(
 				'{"path":"/machine/unattached/device[0]","property":"lbr-fmt","value":18446744073709551552}\n' +
-					'{"path":"/machine/unattached/device[0]","property":"crash-information","error":"No crash occurred"}\n',
+					'{"path":"/machine/unattached/device[0]","property":"crash-information","error":"No crash occurred","refusal":"no value"}\n',
 			);
 		});
 

@@ -5,8 +5,13 @@ import { PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { createGzip, gunzip } from "node:zlib";
-import { SnapshotError } from "../../errors.ts";
-import { readSnapshot, type Snapshot } from "./snapshot.ts";
+import { QomfsError, SnapshotError } from "../../errors.ts";
+import {
+	foreign,
+	readSnapshot,
+	type Snapshot,
+	snapshotFormat,
+} from "./snapshot.ts";
 
 /** Whether a source that a user has named is a file, or a pipe, and not a monitor's socket. */
 export async function isSnapshotFile(source: string): Promise<boolean> {
@@ -36,13 +41,11 @@ async function uncompressed(bytes: Buffer): Promise<Buffer> {
 
 /** @throws SnapshotError */
 function textOf(bytes: Buffer): string {
-	if (bytes.length === 0) throw new SnapshotError("an empty file");
+	if (bytes.length === 0)
+		throw new SnapshotError("an empty file; it is no snapshot of a machine");
 	if (bytes.length > mostBytes) throw new SnapshotError(tooLarge);
 	if (isUtf8(bytes)) return bytes.toString("utf8");
-	if (!bytes.subarray(0, 1024).includes("qomfs-snapshot"))
-		throw new SnapshotError(
-			"no snapshot of a machine, and no monitor's socket",
-		);
+	if (!bytes.subarray(0, 1024).includes(snapshotFormat)) throw foreign();
 	let line = 1;
 	for (let start = 0; ; line++) {
 		const end = bytes.indexOf("\n", start);
@@ -79,7 +82,7 @@ export interface SnapshotFileOptions {
  * Writes a file, which is there as a whole or not at all.
  *
  * @param pieces of the text
- * @throws SnapshotError it cannot be written; AbortError; whatever the pieces throw
+ * @throws QomfsError it cannot be written; AbortError; whatever the pieces throw
  */
 export async function writeSnapshotFile(
 	path: string,
@@ -109,7 +112,7 @@ export async function writeSnapshotFile(
 		if (!isPlace) await rm(written, { force: true });
 		const { code, message, syscall } = error as NodeJS.ErrnoException;
 		if (syscall === undefined || code === undefined) throw error;
-		throw new SnapshotError(
+		throw new QomfsError(
 			`cannot write ${path}: ${code === "ENOENT" ? "no such directory" : message.replace(/,.*$/s, "")}`,
 			{ cause: error },
 		);

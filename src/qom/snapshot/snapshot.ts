@@ -119,8 +119,11 @@ function placeOf(text: string): string | undefined {
 	return undefined;
 }
 
-function foreign(): SnapshotError {
-	return new SnapshotError("no snapshot of a machine, and no monitor's socket");
+/** A file is something else. */
+export function foreign(): SnapshotError {
+	return new SnapshotError(
+		"neither a monitor's socket nor a snapshot of a machine; 'qomfs snapshot' makes one",
+	);
 }
 
 /** @throws SnapshotError */

@@ -1,5 +1,5 @@
 /** A saved machine as a source. It resolves paths as QEMU does: through links, and partial ones too. */
-import { QomError, type Refusal, SnapshotError } from "../../errors.ts";
+import { QomError, QomfsError, type Refusal } from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import type { ObjectDocument, PropertyDocument } from "../objectDocument.ts";
 import { joinPath, pathNames, type QomPath, rootPath } from "../path.ts";
@@ -77,7 +77,7 @@ export class SnapshotSource implements QomSource {
 		if (base === undefined) return types;
 		const isInterface = typesBelow("interface", types).has(base);
 		if (isInterface && !interfaces)
-			throw new SnapshotError(
+			throw new QomfsError(
 				`${base} is an interface, and the snapshot does not tell what implements it; 'qomfs snapshot --describe' saves that`,
 			);
 		const names = isInterface
