@@ -5,6 +5,7 @@
 import type { Command } from "commander";
 import type { Machine } from "../machine/machine.ts";
 import type { QomSource } from "../qom/source.ts";
+import type { ExitStatus } from "./exitStatus.ts";
 
 /** @typeParam Flags the options by commander's names: `--unsafe-writes` is `unsafeWrites` */
 export interface CommandDefinition<Flags = unknown> {
@@ -102,6 +103,8 @@ export interface Invocation {
 	helpText(): string;
 	/** Whether an option is on the command line itself, by commander's name. */
 	isTyped(option: string): boolean;
+	/** Sets the exit status of a command that has not failed. */
+	readonly endWith: (status: ExitStatus) => void;
 	/** The program of any launcher, to complete its command lines. */
 	readonly programOf: (
 		launcher: string,

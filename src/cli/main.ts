@@ -49,8 +49,7 @@ async function runCommand(
 		process.exit(exitStatus.refused);
 	});
 	try {
-		await runProgram(name, args);
-		return exitStatus.done;
+		return await runProgram(name, args);
 	} catch (error) {
 		if (error instanceof CommanderError)
 			return error.exitCode === 0 ? exitStatus.done : exitStatus.usage;

@@ -28,6 +28,8 @@ export interface OpenedSource {
 	readonly source: QomSource;
 	/** What runs the machine, or ran it. */
 	readonly qemu: SavedQemu | undefined;
+	/** Of when it is, in ISO 8601. */
+	readonly time: string;
 }
 
 const timeoutSecDefault = 10;
@@ -75,7 +77,11 @@ export async function withSource(
 	return withMachine(
 		flags,
 		(machine) =>
-			act({ source: machine.source, qemu: savedQemu(machine.version) }),
+			act({
+				source: machine.source,
+				qemu: savedQemu(machine.version),
+				time: new Date().toISOString(),
+			}),
 		options,
 	);
 }
@@ -95,11 +101,9 @@ async function openSnapshot(
 	if (!(await isSnapshotFile(source))) return undefined;
 	const { SnapshotSource } = await import("../qom/snapshot/source.ts");
 	const snapshot = await readSnapshotFile(source);
+	const { qemu, time } = snapshot;
 	const saved = new SnapshotSource(snapshot);
-	return {
-		source: unsorted ? saved : new OrderedSource(saved),
-		qemu: snapshot.qemu,
-	};
+	return { source: unsorted ? saved : new OrderedSource(saved), qemu, time };
 }
 
 function savedQemu(version: QemuVersion | undefined): SavedQemu | undefined {

@@ -8,8 +8,10 @@ import type {
 	CommandDefinition,
 	CommandOption,
 	HelpList,
+	Invocation,
 	Program,
 } from "./command.ts";
+import { type ExitStatus, exitStatus } from "./exitStatus.ts";
 import { commandOf } from "./launchers.ts";
 import { type RegisteredCommand, registry } from "./registry.ts";
 import { onOneLine } from "./text.ts";
@@ -22,19 +24,24 @@ const defaultCommand = "mount";
  *
  * @param launcher `qomfs`, or the name of one command
  * @param words its command line
+ * @returns the exit status
  * @throws CommanderError it is wrong, or help was asked for; QomfsError
  */
 export async function runProgram(
 	launcher: string,
 	words: readonly string[],
-): Promise<void> {
+): Promise<ExitStatus> {
 	const [first = "", ...rest] = words;
 	if (launcher === "qomfs" && commandOf(first)) return runProgram(first, rest);
 	if (launcher === "qomfs" && words.length === 0)
 		return (await createProgram(launcher)).command.help({ error: true });
-	const program = await createProgram(launcher, words);
+	let status: ExitStatus = exitStatus.done;
+	const program = await createProgram(launcher, words, (wanted) => {
+		status = wanted;
+	});
 	refuseUnknownCommand(program, words);
 	await program.command.parseAsync(prepared(program, words), { from: "user" });
+	return status;
 }
 
 /**
@@ -42,17 +49,19 @@ export async function runProgram(
  * line may mean.
  *
  * @param words the command line; without it, every subcommand is loaded
+ * @param endWith sets the exit status
  */
 export async function createProgram(
 	launcher: string,
 	words?: readonly string[],
+	endWith: Invocation["endWith"] = () => {},
 ): Promise<Program> {
 	const command = new Command(launcher)
 		.exitOverride()
 		.version(packageVersion(), "-V, --version")
 		.configureOutput(oneLineErrors(launcher, launcher));
 	const own = commandOf(launcher);
-	if (own) return filled(command, registry[own]);
+	if (own) return filled(command, registry[own], endWith);
 	command
 		.enablePositionalOptions()
 		.description(
@@ -75,7 +84,7 @@ export async function createProgram(
 			.configureOutput(oneLineErrors(launcher, `${launcher} ${name}`));
 		subcommands.push(
 			isDefault || showsAll || words.includes(name)
-				? await filled(subcommand, registered)
+				? await filled(subcommand, registered, endWith)
 				: { command: subcommand, definition: undefined, subcommands: [] },
 		);
 	}
@@ -93,6 +102,7 @@ export async function createProgram(
 async function filled(
 	command: Command,
 	{ description, load }: RegisteredCommand,
+	endWith: Invocation["endWith"],
 ): Promise<Program> {
 	const { command: definition } = await load();
 	command.description(description);
@@ -105,13 +115,14 @@ async function filled(
 	for (const option of definition.options) command.addOption(optionOf(option));
 	for (const list of definition.lists ?? [])
 		command.addHelpText("after", `\n${listText(list)}`);
-	command.action(() => run(command, definition));
+	command.action(() => run(command, definition, endWith));
 	return { command, definition, subcommands: [] };
 }
 
 async function run(
 	command: Command,
 	definition: CommandDefinition,
+	endWith: Invocation["endWith"],
 ): Promise<void> {
 	const { parent } = command;
 	const words: string[] = command.processedArgs
@@ -121,7 +132,8 @@ async function run(
 		name: parent ? `${parent.name()} ${command.name()}` : command.name(),
 		helpText: () => command.helpInformation(),
 		isTyped: (option) => command.getOptionValueSource(option) === "cli",
-		programOf: createProgram,
+		endWith,
+		programOf: (launcher, words) => createProgram(launcher, words),
 	});
 }
 

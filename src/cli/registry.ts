@@ -60,6 +60,10 @@ export const registry = {
 		description: "save a machine in a file, to be looked at without it",
 		load: () => import("./commands/snapshot.ts"),
 	},
+	diff: {
+		description: "show what is different between two machines",
+		load: () => import("./commands/diff.ts"),
+	},
 	exec: {
 		description: "run QMP commands",
 		load: () => import("./commands/exec.ts"),

@@ -69,6 +69,7 @@ describe("completion", () => {
 					name: "qomfs complete",
 					helpText: () => "",
 					isTyped: () => false,
+					endWith() {},
 					programOf: createProgram,
 				},
 			);

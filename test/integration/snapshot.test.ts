@@ -110,15 +110,13 @@ describe.skipIf(lacksQemu)("qomfs snapshot", () => {
 		expectRefusal(await get("vm.json"), 1, /saved without secrets/);
 	});
 
-	it("makes a snapshot of a snapshot, the same but for its time", async () => {
+	it("makes of a snapshot the same snapshot", async () => {
 		const { stdout } = await machine.tools.run(
 			"qomfs",
 			...["snapshot", at("described.json.gz"), "--describe"],
 		);
 		const text = gunzipSync(await readFile(at("described.json.gz"))).toString();
-		const withoutTime = (text: string) =>
-			text.replace(/"time":"[^"]*"/, "").replace(/"machine":"[^"]*"/, "");
-		expect(withoutTime(stdout)).toBe(withoutTime(text));
+		expect(stdout).toBe(text);
 	});
 
 	describe("is read by", () => {

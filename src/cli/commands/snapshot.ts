@@ -4,12 +4,14 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { UsageError } from "../../errors.ts";
 import { writeSnapshotFile } from "../../qom/snapshot/file.ts";
-import type { SavedQemu } from "../../qom/snapshot/snapshot.ts";
 import { takeSnapshot } from "../../qom/snapshot/take.ts";
-import type { QomSource } from "../../qom/source.ts";
 import type { CommandDefinition } from "../command.ts";
 import { untilSignal } from "../endings.ts";
-import { type MachineFlags, withSource } from "../openSource.ts";
+import {
+	type MachineFlags,
+	type OpenedSource,
+	withSource,
+} from "../openSource.ts";
 import { sourceHelp, sourceOption, timeoutOption } from "../options.ts";
 import { startProgress } from "../progress.ts";
 
@@ -51,19 +53,19 @@ export const command: CommandDefinition<SnapshotFlags> = {
 				...(named !== undefined && { socket: named }),
 				unsorted: true, // in QEMU's own order, as a mount has it
 			},
-			({ source, qemu }) => save(source, qemu, flags),
+			(opened) => save(opened, flags),
 		);
 	},
 };
 
 async function save(
-	source: QomSource,
-	qemu: SavedQemu | undefined,
+	{ source, qemu, time }: OpenedSource,
 	{ output, describe, withSecrets = false }: SnapshotFlags,
 ): Promise<void> {
 	const progress = startProgress();
 	const pieces = takeSnapshot(source, {
 		qemu,
+		time,
 		describes: describe ?? false,
 		withSecrets,
 		onProgress: progress.show,

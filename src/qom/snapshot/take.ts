@@ -16,6 +16,8 @@ import {
 export interface SnapshotOptions {
 	/** Of what runs the machine. */
 	readonly qemu?: SavedQemu | undefined;
+	/** Of when it is, in ISO 8601, if not of now. */
+	readonly time?: string;
 	/** Whether to save what QEMU knows of the types in use, and what implements each interface. */
 	readonly describes?: boolean;
 	readonly withSecrets?: boolean;
@@ -29,14 +31,14 @@ export interface SnapshotProgress {
 	readonly total: number;
 }
 
-/** @returns where it comes from, as it is now */
+/** What a source is, and of when. */
 export async function originOf(
 	source: QomSource,
-	qemu: SavedQemu | undefined,
+	{ qemu, time = new Date().toISOString() }: SnapshotOptions,
 ): Promise<SnapshotOrigin> {
 	const machine = await propertyValue(source, "/machine", "type");
 	return {
-		time: new Date().toISOString(),
+		time,
 		qemu,
 		machine: typeof machine === "string" ? machine : undefined,
 	};
@@ -51,7 +53,7 @@ export async function* takeSnapshot(
 	source: QomSource,
 	options: SnapshotOptions = {},
 ): AsyncGenerator<string> {
-	const { time, qemu, machine } = await originOf(source, options.qemu);
+	const { time, qemu, machine } = await originOf(source, options);
 	const types = await source.types();
 	const member = (name: string, value: Json) =>
 		`,\n${formatJson(name)}:${formatJson(value)}`;

@@ -1,0 +1,117 @@
+/** Machines against what their types say: values that are no defaults, and what two QEMUs can model. */
+import { QomfsError } from "../../errors.ts";
+import { formatJson } from "../../json.ts";
+import type { ObjectDocument } from "../objectDocument.ts";
+import { naturally } from "../orderedSource.ts";
+import type { Description, QomSource, TypeInfo } from "../source.ts";
+import type { ObjectDifference, PropertyDifference } from "./compare.ts";
+
+/** What is known of the properties of types. */
+export type Described = ReadonlyMap<string, ReadonlyMap<string, Description>>;
+
+/**
+ * What a source knows of the types that are in use.
+ *
+ * @throws QomfsError no default is known
+ */
+export async function describeTypes(
+	source: QomSource,
+	objects: readonly ObjectDocument[],
+): Promise<Described> {
+	const described = new Map<string, ReadonlyMap<string, Description>>();
+	for (const { type } of objects)
+		if (type !== null && !described.has(type))
+			described.set(type, await source.describe(type));
+	if ([...described.values()].every(({ size }) => size === 0))
+		throw new QomfsError(
+			"no defaults are known; a snapshot has them if it was made with --describe",
+		);
+	return described;
+}
+
+/** Every value that is not the default of its type: the default is what it was before. */
+export function differencesFromDefaults(
+	objects: readonly ObjectDocument[],
+	described: Described,
+): readonly ObjectDifference[] {
+	return objects.flatMap(({ path, type, properties }): ObjectDifference[] => {
+		const known = described.get(type ?? "");
+		const changed = Object.entries(properties).flatMap(
+			([name, after]): PropertyDifference[] => {
+				const value = known?.get(name)?.defaultValue;
+				if (value === undefined || after.value === undefined) return [];
+				return formatJson(value) === formatJson(after.value)
+					? []
+					: [{ name, before: { type: after.type, value }, after }];
+			},
+		);
+		return changed.length === 0
+			? []
+			: [{ change: "changed", path, type, properties: changed }];
+	});
+}
+
+/** A QEMU as far as its types are concerned. */
+export interface KnownTypes {
+	readonly types: readonly TypeInfo[];
+	readonly described: Described;
+}
+
+/**
+ * What two QEMUs can model: types that only one has, other parents, and of the types that both
+ * machines use the properties and the defaults. The path of a difference is the name of a type.
+ */
+export function differencesOfTypes(
+	a: KnownTypes,
+	b: KnownTypes,
+): readonly ObjectDifference[] {
+	const [before, after] = [parentsOf(a), parentsOf(b)];
+	const names = new Set([...before.keys(), ...after.keys()]);
+	return [...names].toSorted(naturally).flatMap((name): ObjectDifference[] => {
+		const [parentBefore, parent] = [before.get(name), after.get(name)];
+		if (parent === undefined || parentBefore === undefined)
+			return [
+				{
+					change: parent === undefined ? "removed" : "added",
+					path: name,
+					type: parent ?? parentBefore ?? null,
+					properties: [],
+				},
+			];
+		const properties = propertiesOfType(
+			a.described.get(name),
+			b.described.get(name),
+		);
+		const isMoved = parent !== parentBefore;
+		if (properties.length === 0 && !isMoved) return [];
+		return [
+			{
+				...{ change: "changed", path: name, type: parent, properties },
+				...(isMoved && { typeBefore: parentBefore }),
+			},
+		];
+	});
+}
+
+/** Names, and of each the parent; empty for what has none. */
+function parentsOf({ types }: KnownTypes): ReadonlyMap<string, string> {
+	return new Map(types.map(({ name, parent = "" }) => [name, parent]));
+}
+
+function propertiesOfType(
+	before: ReadonlyMap<string, Description> | undefined,
+	after: ReadonlyMap<string, Description> | undefined,
+): readonly PropertyDifference[] {
+	if (!before?.size || !after?.size) return [];
+	const names = new Set([...before.keys(), ...after.keys()]);
+	return [...names].toSorted(naturally).flatMap((name) => {
+		const [early, late] = [before, after].map((properties) => {
+			const known = properties.get(name);
+			return known && { type: "", value: known.defaultValue ?? null };
+		});
+		if (early && late && formatJson(early) === formatJson(late)) return [];
+		return [
+			{ name, ...(early && { before: early }), ...(late && { after: late }) },
+		];
+	});
+}

@@ -1,0 +1,312 @@
+/**
+ * Which object of one machine is which of another. A path says it, as far as it has no number in it:
+ * `device[3]` is the fourth device that was made, and another one as soon as one more is made before it.
+ * Such objects are known by what they are, by what is in them, and by who leads to them.
+ */
+import { formatJson } from "../../json.ts";
+import { rootPath } from "../path.ts";
+import { parseType } from "../types.ts";
+import { stemOf, type Tree, type TreeObject } from "./tree.ts";
+import { volatileReason } from "./volatile.ts";
+
+export class Matching {
+	readonly #partners = new Map<TreeObject, TreeObject>();
+
+	/** The same object in the other tree; undefined where that has none, or it is not known yet. */
+	partner(object: TreeObject): TreeObject | undefined {
+		return this.#partners.get(object);
+	}
+
+	pair(a: TreeObject, b: TreeObject): void {
+		this.#partners.set(a, b);
+		this.#partners.set(b, a);
+	}
+}
+
+export function matchTrees(a: Tree, b: Tree): Matching {
+	const matching = new Matching();
+	const [rootA, rootB] = [a.get(rootPath), b.get(rootPath)];
+	if (!rootA || !rootB) return matching;
+	pairByNames(rootA, rootB, matching);
+	const objects = [...a.values(), ...b.values()];
+	pairNumbered(rootA, rootB, matching, coloursOf(objects, matching));
+	return matching;
+}
+
+/** Pairs two objects, and what is below them as far as names tell. */
+function pairByNames(a: TreeObject, b: TreeObject, matching: Matching): void {
+	const waiting: [TreeObject, TreeObject][] = [[a, b]];
+	for (let next = waiting.pop(); next; next = waiting.pop()) {
+		const [a, b] = next;
+		matching.pair(a, b);
+		const others = new Map(b.children.map((child) => [child.name, child]));
+		for (const child of a.children) {
+			const other = others.get(child.name);
+			if (other && stemOf(child.name) === undefined)
+				waiting.push([child, other]);
+		}
+	}
+}
+
+/**
+ * Pairs what has numbers, from the top down, because what is above a pair has to be one. The keys that
+ * say more are tried everywhere first, for who is paired already helps to tell the others.
+ */
+function pairNumbered(
+	rootA: TreeObject,
+	rootB: TreeObject,
+	matching: Matching,
+	colours: Colours,
+): void {
+	const keys = keysOf(colours);
+	for (const level of keys.keys()) {
+		const waiting: [TreeObject, TreeObject][] = [[rootA, rootB]];
+		for (const [a, b] of waiting) {
+			const groupsB = groupsOf(b);
+			for (const [stem, groupA] of groupsOf(a))
+				for (const key of keys.slice(0, level + 1))
+					pairGroup(groupA, groupsB.get(stem) ?? [], key, matching);
+			for (const child of a.children) {
+				const partner = matching.partner(child);
+				if (partner) waiting.push([child, partner]);
+			}
+		}
+	}
+}
+
+/** The numbered children by the rest of their names. */
+function groupsOf({ children }: TreeObject): Map<string, TreeObject[]> {
+	const groups = Map.groupBy(children, ({ name }) => stemOf(name) ?? "");
+	groups.delete("");
+	return groups;
+}
+
+/** One way to tell who is who: only those of the same value can be the same object. */
+interface Key {
+	readonly keyOf: (object: TreeObject) => unknown;
+	/** How alike two of them have to be, between 0 and 1; undefined where they are alike by the key. */
+	readonly least?: number;
+}
+
+function keysOf(colours: Colours): readonly Key[] {
+	return [
+		{ keyOf: (object) => colours.get(object) },
+		{ keyOf: ownValues },
+		{ keyOf: ({ document }) => document.type, least: 0 },
+		// Another model of the same thing, such as a CPU.
+		{ keyOf: () => "", least: 0.8 },
+	];
+}
+
+function pairGroup(
+	groupA: readonly TreeObject[],
+	groupB: readonly TreeObject[],
+	{ keyOf, least }: Key,
+	matching: Matching,
+): void {
+	const left = (group: readonly TreeObject[]) =>
+		Map.groupBy(
+			group.filter((object) => !matching.partner(object)),
+			keyOf,
+		);
+	const leftB = left(groupB);
+	for (const [value, listA] of left(groupA)) {
+		const listB = leftB.get(value) ?? [];
+		const isTooMany = listA.length * listB.length > mostComparisons;
+		if (least === undefined || isTooMany) pairInOrder(listA, listB, matching);
+		else pairLikeliest(listA, listB, least, matching);
+	}
+}
+
+/** More would take seconds; then the order alone tells. */
+const mostComparisons = 40_000;
+
+/** They are alike; who leads to whom tells the rest, and where that says nothing, their order. */
+function pairInOrder(
+	listA: readonly TreeObject[],
+	listB: readonly TreeObject[],
+	matching: Matching,
+): void {
+	const free = new Map(listB.map((b) => [b.name, b]));
+	for (const a of listA) {
+		// The one of the same number first: then fewer are renumbered.
+		const same = free.get(a.name);
+		const candidates = same ? [same, ...free.values()] : free.values();
+		const most = a.links.size + a.incoming.length;
+		let best: TreeObject | undefined;
+		let highest = Number.NEGATIVE_INFINITY;
+		for (const b of candidates) {
+			const score = agreement(a, b, matching);
+			if (score <= highest) continue;
+			[best, highest] = [b, score];
+			if (score === most) break;
+		}
+		if (!best) return;
+		free.delete(best.name);
+		pairByNames(a, best, matching);
+	}
+}
+
+function pairLikeliest(
+	listA: readonly TreeObject[],
+	listB: readonly TreeObject[],
+	least: number,
+	matching: Matching,
+): void {
+	const scores = listA
+		.flatMap((a, i) =>
+			listB.map((b, j) => {
+				const alike = likeness(a, b);
+				const score = agreement(a, b, matching) + 10 * alike;
+				return { a, b, alike, score, distance: Math.abs(i - j) };
+			}),
+		)
+		.filter(({ alike }) => alike >= least)
+		.sort((x, y) => y.score - x.score || x.distance - y.distance);
+	for (const { a, b } of scores)
+		if (!matching.partner(a) && !matching.partner(b))
+			pairByNames(a, b, matching);
+}
+
+/** How many links of two objects lead to the same, or come from the same, less those that do not. */
+function agreement(a: TreeObject, b: TreeObject, matching: Matching): number {
+	let score = 0;
+	const compare = (
+		partner: TreeObject | undefined,
+		isSame: (partner: TreeObject) => boolean,
+	) => {
+		if (partner) score += isSame(partner) ? 1 : -1;
+	};
+	for (const [name, target] of a.links)
+		compare(matching.partner(target), (partner) =>
+			stemOf(name) === undefined
+				? b.links.get(name) === partner
+				: [...b.links.values()].includes(partner),
+		);
+	for (const { source, name } of a.incoming)
+		compare(matching.partner(source), (partner) =>
+			b.incoming.some(
+				(other) =>
+					other.source === partner &&
+					(stemOf(other.name) ?? other.name) === (stemOf(name) ?? name),
+			),
+		);
+	return score;
+}
+
+/** What tells one device from another of its type. */
+const identifying =
+	/^(id|addr|address|busnr|port|slot|chassis|bus|unit|index|irq|i?o?base|serial|mac|apic-id|mp-affinity|hartid|(socket|die|cluster|core|thread|node|cpu)-(id|index))$/;
+
+/** The share of their values that two objects have in common, between 0 and 1. */
+function likeness(a: TreeObject, b: TreeObject): number {
+	const valuesA = scalarsOf(a);
+	const valuesB = scalarsOf(b);
+	let all = 0;
+	let shared = 0;
+	for (const name of new Set([...valuesA.keys(), ...valuesB.keys()])) {
+		const weight = identifying.test(name) ? 4 : 1;
+		all += weight;
+		if (valuesA.get(name) === valuesB.get(name)) shared += weight;
+	}
+	return all === 0 ? 1 : shared / all;
+}
+
+/** Its type, and all values that are its own; of a link only where it leads to nothing that is there. */
+function ownValues(object: TreeObject): string {
+	const { type, properties } = object.document;
+	const links = Object.entries(properties)
+		.filter((entry) => parseType(entry[1].type).kind === "link")
+		.map(([name, { value }]) => [
+			stemOf(name) ?? name,
+			object.links.has(name) ? null : (value ?? null),
+		]);
+	return formatJson([
+		type,
+		...[...scalarsOf(object), ...links]
+			.map((entry) => formatJson(entry))
+			.toSorted(),
+	]);
+}
+
+/** The values as texts, without children, links, and what changes by itself. */
+function scalarsOf(object: TreeObject): ReadonlyMap<string, string> {
+	const known = scalars.get(object);
+	if (known) return known;
+	const found = new Map<string, string>();
+	for (const [name, property] of Object.entries(object.document.properties))
+		if (
+			parseType(property.type).kind === "value" &&
+			name !== "type" &&
+			!volatileReason(object, name)
+		)
+			found.set(name, formatJson(property.value ?? property.error ?? null));
+	scalars.set(object, found);
+	return found;
+}
+
+const scalars = new WeakMap<TreeObject, ReadonlyMap<string, string>>();
+
+/** Objects of the same colour look the same, with all that is around them. */
+type Colours = ReadonlyMap<TreeObject, number>;
+
+/**
+ * Colour refinement: objects begin with a colour for their values, and get a new one for the colours
+ * around them, until no more objects are told apart. What is paired already keeps a colour of its own.
+ */
+function coloursOf(
+	objects: readonly TreeObject[],
+	matching: Matching,
+): Colours {
+	const fixed = new Map<TreeObject, string>();
+	for (const object of objects) {
+		const partner = matching.partner(object);
+		if (!partner || fixed.has(object)) continue;
+		fixed.set(object, object.path);
+		fixed.set(partner, object.path);
+	}
+	let colours = interned(objects, (object) => {
+		const { name } = object;
+		return fixed.get(object) ?? `${stemOf(name) ?? name} ${ownValues(object)}`;
+	});
+	for (let count = 0; ; ) {
+		const earlier = colours;
+		const of = (object: TreeObject) => earlier.get(object);
+		const around = ({ parent, children, links, incoming }: TreeObject) => [
+			parent && of(parent),
+			...children
+				.map((child) => `c ${stemOf(child.name) ?? child.name} ${of(child)}`)
+				.toSorted(),
+			...[...links]
+				.map(([name, target]) => `l ${stemOf(name) ?? name} ${of(target)}`)
+				.toSorted(),
+			...incoming
+				.map(({ source, name }) => `i ${stemOf(name) ?? name} ${of(source)}`)
+				.toSorted(),
+		];
+		colours = interned(
+			objects,
+			(object) =>
+				fixed.get(object) ?? [of(object), ...around(object)].join("\n"),
+		);
+		const told = new Set(colours.values()).size;
+		if (told === count) return colours;
+		count = told;
+	}
+}
+
+/** A number for each text. */
+function interned(
+	objects: readonly TreeObject[],
+	textOf: (object: TreeObject) => string,
+): Map<TreeObject, number> {
+	const numbers = new Map<string, number>();
+	return new Map(
+		objects.map((object) => {
+			const text = textOf(object);
+			const number = numbers.get(text) ?? numbers.size;
+			numbers.set(text, number);
+			return [object, number];
+		}),
+	);
+}
