@@ -13,7 +13,7 @@ const smoke = [
 	...["secrets", "xattrs", "objectDocument", "hideUnreadable"],
 	...["pythonOutput", "qomGet", "qomSet", "qomTree", "find", "events"],
 	...["toolRefusals", "toolOutput", "monitorOption", "unanswered"],
-	...["hostileTools", "ownMonitor", "share", "sharedClients", "snapshot"],
+	...["hostileTools", "ownMonitor", "share", "sharedClients", "snapshot", "diff"],
 ];
 
 const args = process.argv.slice(2);

@@ -1,11 +1,17 @@
 /** `qomfs diff`: what is different between two machines, or between two moments of one. */
-import { NoMatchError, QomError, UsageError } from "../../errors.ts";
+import {
+	NoMatchError,
+	QomError,
+	QomfsError,
+	UsageError,
+} from "../../errors.ts";
 import { formatJson, type Json } from "../../json.ts";
 import { compare, type ObjectDifference } from "../../qom/diff/compare.ts";
 import {
 	describeTypes,
 	differencesFromDefaults,
 	differencesOfTypes,
+	isUndescribed,
 	type KnownTypes,
 } from "../../qom/diff/defaults.ts";
 import type { ObjectDocument } from "../../qom/objectDocument.ts";
@@ -24,7 +30,7 @@ import { type MachineFlags, withSource } from "../openSource.ts";
 import { jsonOption, sourceHelp, timeoutOption } from "../options.ts";
 import { print, printStyled, styled } from "../output.ts";
 import { startProgress } from "../progress.ts";
-import { errorLine, onOneLine } from "../text.ts";
+import { errorLine, noteLine, onOneLine } from "../text.ts";
 
 interface DiffFlags extends MachineFlags {
 	readonly all?: true;
@@ -97,20 +103,28 @@ async function diff(
 			);
 		const [side] = await lookAt([first], path, flags);
 		const { objects, described } = side as Side;
+		if (isUndescribed(described)) throw new QomfsError(undescribed([first]));
 		const found = differencesFromDefaults(objects, described);
 		return show(found, [undefined, side as Side], flags);
 	}
-	const [second = flags.socket, path = rootPath] = others;
+	const [second = flags.socket || undefined, path = rootPath] = others;
 	if (second === undefined)
 		throw new UsageError(
 			"one source is missing; 'qomfs diff --help' shows how, and QMP_SOCKET can name the second",
 		);
 	const [a, b] = await lookAt([first, second], path, flags);
 	const [before, after] = [a as Side, b as Side];
-	const found = flags.types
-		? differencesOfTypes(before, after)
-		: compare(before.objects, after.objects);
-	return show(found, [before, after], flags);
+	if (!flags.types)
+		return show(compare(before.objects, after.objects), [before, after], flags);
+	const names = [before, after]
+		.filter(({ described }) => isUndescribed(described))
+		.map(({ name }) => name);
+	if (names.length > 0) process.stderr.write(noteLine(undescribed(names)));
+	return show(differencesOfTypes(before, after), [before, after], flags);
+}
+
+function undescribed(names: readonly string[]): string {
+	return `no defaults are known of ${names.join(" and ")}; a snapshot has them if it was made with --describe`;
 }
 
 /** Looks at all sources at the same time. */
@@ -184,7 +198,9 @@ function show(
 	else if (shown.length > 0) {
 		for (const [index, side] of sides.entries())
 			printStyled(headLine(side, index === 0 ? "---" : "+++"));
-		const lines = stat ? statLines(shown) : diffLines(shown, all ?? false);
+		const lines = stat
+			? statLines(shown, types ? "types" : "objects")
+			: diffLines(shown, all ?? false);
 		for (const line of lines) printStyled(line);
 	}
 	return shown.length > 0 ? exitStatus.refused : exitStatus.done;

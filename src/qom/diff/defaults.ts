@@ -1,5 +1,4 @@
 /** Machines against what their types say: values that are no defaults, and what two QEMUs can model. */
-import { QomfsError } from "../../errors.ts";
 import { formatJson } from "../../json.ts";
 import type { ObjectDocument } from "../objectDocument.ts";
 import { naturally } from "../orderedSource.ts";
@@ -9,11 +8,7 @@ import type { ObjectDifference, PropertyDifference } from "./compare.ts";
 /** What is known of the properties of types. */
 export type Described = ReadonlyMap<string, ReadonlyMap<string, Description>>;
 
-/**
- * What a source knows of the types that are in use.
- *
- * @throws QomfsError no default is known
- */
+/** What a source knows of the types that are in use; nothing, if it is a snapshot without that. */
 export async function describeTypes(
 	source: QomSource,
 	objects: readonly ObjectDocument[],
@@ -22,11 +17,12 @@ export async function describeTypes(
 	for (const { type } of objects)
 		if (type !== null && !described.has(type))
 			described.set(type, await source.describe(type));
-	if ([...described.values()].every(({ size }) => size === 0))
-		throw new QomfsError(
-			"no defaults are known; a snapshot has them if it was made with --describe",
-		);
 	return described;
+}
+
+/** Whether nothing is known of any type. */
+export function isUndescribed(described: Described): boolean {
+	return [...described.values()].every(({ size }) => size === 0);
 }
 
 /** Every value that is not the default of its type: the default is what it was before. */

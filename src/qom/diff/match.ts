@@ -3,11 +3,9 @@
  * `device[3]` is the fourth device that was made, and another one as soon as one more is made before it.
  * Such objects are known by what they are, by what is in them, and by who leads to them.
  */
-import { formatJson } from "../../json.ts";
 import { rootPath } from "../path.ts";
-import { parseType } from "../types.ts";
+import { type Colours, coloursOf, ownValues, scalarsOf } from "./colours.ts";
 import { stemOf, type Tree, type TreeObject } from "./tree.ts";
-import { volatileReason } from "./volatile.ts";
 
 export class Matching {
 	readonly #partners = new Map<TreeObject, TreeObject>();
@@ -29,7 +27,12 @@ export function matchTrees(a: Tree, b: Tree): Matching {
 	if (!rootA || !rootB) return matching;
 	pairByNames(rootA, rootB, matching);
 	const objects = [...a.values(), ...b.values()];
-	pairNumbered(rootA, rootB, matching, coloursOf(objects, matching));
+	pairNumbered(
+		rootA,
+		rootB,
+		matching,
+		coloursOf(objects, (object) => matching.partner(object)),
+	);
 	return matching;
 }
 
@@ -210,103 +213,4 @@ function likeness(a: TreeObject, b: TreeObject): number {
 		if (valuesA.get(name) === valuesB.get(name)) shared += weight;
 	}
 	return all === 0 ? 1 : shared / all;
-}
-
-/** Its type, and all values that are its own; of a link only where it leads to nothing that is there. */
-function ownValues(object: TreeObject): string {
-	const { type, properties } = object.document;
-	const links = Object.entries(properties)
-		.filter((entry) => parseType(entry[1].type).kind === "link")
-		.map(([name, { value }]) => [
-			stemOf(name) ?? name,
-			object.links.has(name) ? null : (value ?? null),
-		]);
-	return formatJson([
-		type,
-		...[...scalarsOf(object), ...links]
-			.map((entry) => formatJson(entry))
-			.toSorted(),
-	]);
-}
-
-/** The values as texts, without children, links, and what changes by itself. */
-function scalarsOf(object: TreeObject): ReadonlyMap<string, string> {
-	const known = scalars.get(object);
-	if (known) return known;
-	const found = new Map<string, string>();
-	for (const [name, property] of Object.entries(object.document.properties))
-		if (
-			parseType(property.type).kind === "value" &&
-			name !== "type" &&
-			!volatileReason(object, name)
-		)
-			found.set(name, formatJson(property.value ?? property.error ?? null));
-	scalars.set(object, found);
-	return found;
-}
-
-const scalars = new WeakMap<TreeObject, ReadonlyMap<string, string>>();
-
-/** Objects of the same colour look the same, with all that is around them. */
-type Colours = ReadonlyMap<TreeObject, number>;
-
-/**
- * Colour refinement: objects begin with a colour for their values, and get a new one for the colours
- * around them, until no more objects are told apart. What is paired already keeps a colour of its own.
- */
-function coloursOf(
-	objects: readonly TreeObject[],
-	matching: Matching,
-): Colours {
-	const fixed = new Map<TreeObject, string>();
-	for (const object of objects) {
-		const partner = matching.partner(object);
-		if (!partner || fixed.has(object)) continue;
-		fixed.set(object, object.path);
-		fixed.set(partner, object.path);
-	}
-	let colours = interned(objects, (object) => {
-		const { name } = object;
-		return fixed.get(object) ?? `${stemOf(name) ?? name} ${ownValues(object)}`;
-	});
-	for (let count = 0; ; ) {
-		const earlier = colours;
-		const of = (object: TreeObject) => earlier.get(object);
-		const around = ({ parent, children, links, incoming }: TreeObject) => [
-			parent && of(parent),
-			...children
-				.map((child) => `c ${stemOf(child.name) ?? child.name} ${of(child)}`)
-				.toSorted(),
-			...[...links]
-				.map(([name, target]) => `l ${stemOf(name) ?? name} ${of(target)}`)
-				.toSorted(),
-			...incoming
-				.map(({ source, name }) => `i ${stemOf(name) ?? name} ${of(source)}`)
-				.toSorted(),
-		];
-		colours = interned(
-			objects,
-			(object) =>
-				fixed.get(object) ?? [of(object), ...around(object)].join("\n"),
-		);
-		const told = new Set(colours.values()).size;
-		if (told === count) return colours;
-		count = told;
-	}
-}
-
-/** A number for each text. */
-function interned(
-	objects: readonly TreeObject[],
-	textOf: (object: TreeObject) => string,
-): Map<TreeObject, number> {
-	const numbers = new Map<string, number>();
-	return new Map(
-		objects.map((object) => {
-			const text = textOf(object);
-			const number = numbers.get(text) ?? numbers.size;
-			numbers.set(text, number);
-			return [object, number];
-		}),
-	);
 }
