@@ -13,7 +13,14 @@ const smoke = [
 	...["secrets", "xattrs", "objectDocument", "hideUnreadable"],
 	...["pythonOutput", "qomGet", "qomSet", "qomTree", "find", "events"],
 	...["toolRefusals", "toolOutput", "monitorOption", "unanswered"],
-	...["hostileTools", "ownMonitor", "share", "sharedClients", "snapshot", "diff"],
+	...[
+		"hostileTools",
+		"ownMonitor",
+		"share",
+		"sharedClients",
+		"snapshot",
+		"diff",
+	],
 ];
 
 const args = process.argv.slice(2);

@@ -22,6 +22,7 @@ import {
 	type SnapshotProgress,
 	savedObjects,
 } from "../../qom/snapshot/take.ts";
+import type { QomSource } from "../../qom/source.ts";
 import { startPaths } from "../absolutePath.ts";
 import type { CommandDefinition } from "../command.ts";
 import { diffLines, statLines } from "../diffText.ts";
@@ -168,7 +169,7 @@ async function look(
 			side = {
 				...{ name, objects },
 				origin: await originOf(source, { qemu, time }),
-				starts: await startPaths(source, path).catch(asMissing),
+				starts: await startsOf(source, path).catch(asMissing),
 				types: types ? await source.types() : [],
 				described: needsTypes
 					? await describeTypes(source, objects)
@@ -179,19 +180,34 @@ async function look(
 	return side as Side;
 }
 
+/** @throws QomError, NoMatchError there is no such object */
+async function startsOf(
+	source: QomSource,
+	path: string,
+): Promise<readonly QomPath[]> {
+	const starts = await startPaths(source, path);
+	for (const start of starts) await source.list(start);
+	return starts;
+}
+
 function asMissing(error: unknown): Error {
 	if (error instanceof QomError || error instanceof NoMatchError) return error;
 	throw error;
 }
 
-/** Prints what is different, and tells whether anything is. */
+/**
+ * Prints what is different, and tells whether anything is.
+ *
+ * @throws QomfsError neither source has the path
+ */
 function show(
 	found: readonly ObjectDifference[],
 	sides: readonly [before: Side | undefined, after: Side],
 	{ all, stat, json, types }: DiffFlags,
 ): ExitStatus {
+	const starts = startsIn(sides);
 	const shown = found
-		.filter((each) => types || isWithin(each, sides))
+		.filter((each) => types || isWithin(each, starts))
 		.map((each) => (all ? each : withoutNoise(each)))
 		.filter((each) => each !== undefined);
 	if (json) print(formatJson(documentOf(shown, sides)));
@@ -207,13 +223,17 @@ function show(
 }
 
 /** @throws QomfsError neither source has the path */
-function isWithin(
-	{ path, from }: ObjectDifference,
-	sides: readonly (Side | undefined)[],
-): boolean {
+function startsIn(sides: readonly (Side | undefined)[]): readonly QomPath[] {
 	const all = sides.flatMap((side) => (side ? [side.starts] : []));
 	const starts = all.flatMap((each) => (each instanceof Error ? [] : each));
-	if (starts.length === 0) throw all[0];
+	if (starts.length === 0) throw all.at(-1);
+	return starts;
+}
+
+function isWithin(
+	{ path, from }: ObjectDifference,
+	starts: readonly QomPath[],
+): boolean {
 	return [path, from].some((each) =>
 		starts.some(
 			(start) =>
