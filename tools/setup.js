@@ -39,6 +39,7 @@ const programs = [
 	["python3", "python3", "tests"],
 	["socat", "socat", "tests"],
 	["systemd-analyze", "systemd", "tests"],
+	["vcd2fst", "gtkwave", "tests"],
 	["zsh", "zsh", "tests"],
 ];
 

@@ -13,7 +13,7 @@ import { formatVersion, type QemuVersion } from "../qmp/messages.ts";
 import { OrderedSource } from "../qom/orderedSource.ts";
 import type { SavedQemu } from "../qom/snapshot/snapshot.ts";
 import type { QomSource } from "../qom/source.ts";
-import { reachableAddress } from "../share/place.ts";
+import { isShared, reachableAddress } from "../share/place.ts";
 
 /** The options that name a machine. */
 export interface MachineFlags {
@@ -48,13 +48,16 @@ export async function withMachine(
 ): Promise<void> {
 	const { timeout = timeoutSecDefault } = flags;
 	const address = await reachableAddress(sourceOf(flags));
+	// A shared monitor serves any number of clients already.
+	const ownMonitor = options.ownMonitor === true && !isShared(address);
 	await using machine = await connected(address, {
 		timeoutMs: timeout * 1000,
 		connectTimeoutMs: Math.min(timeout, connectTimeoutSec) * 1000,
 		isOrdered: !flags.unsorted,
 		...options,
+		ownMonitor,
 	});
-	const shared = options.ownMonitor ? await share(machine) : undefined;
+	const shared = ownMonitor ? await share(machine) : undefined;
 	try {
 		await explained(machine.source, () => act(machine));
 	} finally {

@@ -76,6 +76,14 @@ export const registry = {
 		description: "follow events, one JSON object a line",
 		load: () => import("./commands/events.ts"),
 	},
+	watch: {
+		description: "follow what changes in a machine, and its events",
+		load: () => import("./commands/watch.ts"),
+	},
+	replay: {
+		description: "play a recording of 'qomfs watch' back into a machine",
+		load: () => import("./commands/replay.ts"),
+	},
 	why: {
 		description: "show why the last access to a file in a mount failed",
 		load: () => import("./commands/why.ts"),

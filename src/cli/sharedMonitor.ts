@@ -1,10 +1,8 @@
 /** Lets others use the monitor that a command holds for long. */
 import { rmSync } from "node:fs";
-import { dirname } from "node:path";
 import { log } from "../log.ts";
 import type { Machine } from "../machine/machine.ts";
-import { runtimeDirectories } from "../qmp/privateDirectory.ts";
-import { sharePath } from "../share/place.ts";
+import { isShared, sharePath } from "../share/place.ts";
 import { ShareServer } from "../share/shareServer.ts";
 import { endings } from "./endings.ts";
 
@@ -13,10 +11,7 @@ export async function shareMonitor(
 	machine: Machine,
 ): Promise<ShareServer | undefined> {
 	const { address, hasOwnMonitor } = machine;
-	const isShared =
-		address.kind === "unix" &&
-		runtimeDirectories().includes(dirname(address.path));
-	if (hasOwnMonitor || isShared) return undefined;
+	if (hasOwnMonitor || isShared(address)) return undefined;
 	try {
 		const server = await ShareServer.listen(machine, {
 			path: await sharePath(address),

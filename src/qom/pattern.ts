@@ -4,6 +4,7 @@
  */
 import {
 	joinPath,
+	pathNames,
 	type QomPath,
 	rootPath,
 	withoutTrailingSlashes,
@@ -39,6 +40,48 @@ function fits(pattern: readonly string[], text: readonly string[]): boolean {
 		} else return false;
 	}
 	return pattern.slice(at).every((character) => character === "*");
+}
+
+/**
+ * Whether a path of children fits a pattern, as {@link matchObjects} finds it but for links in it.
+ *
+ * @param pattern for objects
+ */
+export function pathMatcher(pattern: string): (path: QomPath) => boolean {
+	const names = pathNames(pattern);
+	if (!pattern.startsWith("/")) names.unshift("**");
+	const matchers = names.map((name) =>
+		name === "**" ? undefined : matcher(name),
+	);
+	return (path) => {
+		/** How many names of the pattern may have been matched so far. */
+		let reached = new Set(skipped(0));
+		for (const name of pathNames(path)) {
+			const next = new Set<number>();
+			for (const at of reached) {
+				const matches = matchers[at];
+				if (at < matchers.length && !matches) next.add(at);
+				if (matches?.(name)) for (const each of skipped(at + 1)) next.add(each);
+			}
+			reached = next;
+		}
+		return [...reached].some((at) => skipped(at).includes(matchers.length));
+	};
+
+	/** A `**` may stand for nothing. */
+	function skipped(at: number): number[] {
+		const found = [at];
+		while (at < names.length && names[at] === "**") found.push(++at);
+		return found;
+	}
+}
+
+/** The object above everything that a pattern for objects can mean. */
+export function fixedPart(pattern: string): QomPath {
+	if (!pattern.startsWith("/")) return rootPath;
+	const names = pathNames(pattern);
+	const first = names.findIndex(isPattern);
+	return `/${names.slice(0, first < 0 ? names.length : first).join("/")}`;
 }
 
 /** The entries whose name a pattern means: that very name where there is one, for names hold `*`. */

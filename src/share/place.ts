@@ -73,6 +73,14 @@ export async function reachableAddress(source: string): Promise<Address> {
 	return address;
 }
 
+/** Whether an address is that of a shared monitor. */
+export function isShared(address: Address): boolean {
+	return (
+		address.kind === "unix" &&
+		runtimeDirectories().includes(dirname(address.path))
+	);
+}
+
 /** Where it may be shared, in directories that nobody else can write to. */
 async function sharedPaths(address: Address): Promise<readonly string[]> {
 	const name = await shareName(address);

@@ -12,7 +12,7 @@ import * as abi from "./abi.ts";
 import { opcode } from "./abi.ts";
 import { Channel, maxWriteBytes } from "./channel.ts";
 import type { Native } from "./native.ts";
-import { NodeTable } from "./nodes.ts";
+import { type HeldNode, NodeTable } from "./nodes.ts";
 import { createOperations, type Operation } from "./operations.ts";
 import { bodyAt, notKnown, Request, readU64, writeU64 } from "./request.ts";
 
@@ -99,9 +99,13 @@ export class KernelSession {
 		const held = this.#nodes.find(names);
 		if (!held?.parent) return;
 		this.#nodes.detach(held);
+		this.#invalidate(held, held.parent);
+	}
+
+	#invalidate(held: HeldNode, parent: HeldNode): void {
 		const name = Buffer.from(`${held.name}\0`);
 		const body = Buffer.alloc(abi.notifyInvalidateEntryOut.bytes);
-		writeU64(body, held.parent.id, abi.notifyInvalidateEntryOut.parent);
+		writeU64(body, parent.id, abi.notifyInvalidateEntryOut.parent);
 		writeU64(body, name.length - 1, abi.notifyInvalidateEntryOut.namelen);
 		this.#channel.sendLater(
 			notificationOf(
@@ -111,10 +115,14 @@ export class KernelSession {
 		);
 	}
 
-	/** Makes it forget all names; resolves when it has. */
+	/**
+	 * Makes it forget all names; resolves when it has. What has the same name again is the same file,
+	 * so that whoever watches it (inotify) goes on to.
+	 */
 	withdrawAll(): Promise<void> {
-		for (const name of [...(this.#nodes.root.children?.keys() ?? [])])
-			this.withdraw([name]);
+		const { root } = this.#nodes;
+		for (const held of root.children?.values() ?? [])
+			this.#invalidate(held, root);
 		return this.#channel.settled();
 	}
 

@@ -22,9 +22,16 @@ function isPciDevice({ document }: TreeObject): boolean {
 	return Object.hasOwn(document.properties, "romfile");
 }
 
+/** Of machines, and of real-time clocks. */
+const clocks = /^(rtc-time|date)$/;
+
+/** Whether a property goes on by itself, second by second. */
+export function isClock(property: string): boolean {
+	return clocks.test(property);
+}
+
 const volatileValues: readonly VolatileValue[] = [
-	{ property: /^rtc-time$/, type: /-machine$/, reason: "a clock" },
-	{ property: /^date$/, reason: "a clock" },
+	{ property: clocks, reason: "a clock" },
 	{ property: /^guest-stats$/, reason: "the guest counts it" },
 	{ property: /^connected$/, type: /^chardev-/, reason: "who looks at it now" },
 	{

@@ -1,0 +1,70 @@
+/**
+ * Wakes up whoever watches files of a mount (inotify): nobody tells the kernel that a machine has changed a
+ * value. To set a file's size changes nothing in a mount of ours, but the kernel reports it as a change.
+ */
+import { constants } from "node:fs";
+import { open, realpath, utimes } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { log } from "../../log.ts";
+import { formatAddress, parseAddress } from "../../qmp/address.ts";
+import type { Change } from "../../qom/watcher.ts";
+import { ownMounts } from "../commands/umount.ts";
+import type { WatchOutput } from "./output.ts";
+
+/** Where the machine of a source is mounted, by this user's mounts. */
+export async function mountsOf(source: string): Promise<readonly string[]> {
+	const mounts = ownMounts();
+	const place = resolve(source);
+	const own = mounts.filter(({ mountpoint }) => mountpoint === place);
+	if (own.length > 0) return [place];
+	const wanted = await canonical(source);
+	const found = await Promise.all(
+		mounts.map(async ({ mountpoint, source }) =>
+			(await canonical(source)) === wanted ? [mountpoint] : [],
+		),
+	);
+	return found.flat();
+}
+
+async function canonical(source: string): Promise<string> {
+	const address = parseAddress(source);
+	if (address.kind !== "unix") return formatAddress(address);
+	const path = resolve(address.path);
+	const directory = await realpath(dirname(path)).catch(() => dirname(path));
+	return join(directory, basename(path));
+}
+
+/** Tells the kernel of changes in all mounts, after each look. */
+export class NotifyingOutput implements WatchOutput {
+	readonly #mounts: readonly string[];
+	#files: string[] = [];
+
+	constructor(mounts: readonly string[]) {
+		this.#mounts = mounts;
+	}
+
+	change(change: Change): void {
+		if (change.kind !== "value" || change.after === undefined) return;
+		const { path, property } = change;
+		for (const mount of this.#mounts)
+			this.#files.push(join(mount, path, property));
+	}
+
+	async flush(): Promise<void> {
+		const files = this.#files;
+		this.#files = [];
+		for (const file of files)
+			await touch(file).catch((error) => log.cli("nobody is woken: %O", error));
+	}
+}
+
+/** Opened to be written alone, which asks QEMU nothing. */
+async function touch(file: string): Promise<void> {
+	try {
+		await using handle = await open(file, constants.O_WRONLY);
+		await handle.truncate();
+	} catch {
+		const now = new Date(); // it cannot be written: then its times change
+		await utimes(file, now, now);
+	}
+}

@@ -1,0 +1,109 @@
+/** What a user's words mean to watch: properties, objects with all below them, or patterns for either. */
+import { NoMatchError, QomError } from "../../errors.ts";
+import { isClock } from "../../qom/diff/volatile.ts";
+import { type QomPath, rootPath, splitPath } from "../../qom/path.ts";
+import {
+	fixedPart,
+	isPattern,
+	matcher,
+	matchObjects,
+	pathMatcher,
+} from "../../qom/pattern.ts";
+import {
+	firstKnown,
+	type Reading,
+	readingsOf,
+	selectProperties,
+} from "../../qom/select.ts";
+import type { QomSource } from "../../qom/source.ts";
+import type { WatchTarget } from "../../qom/watcher.ts";
+import { absolutePath } from "../absolutePath.ts";
+
+/**
+ * Everything but clocks, if there are no words.
+ *
+ * @throws QomError, NoMatchError a word means nothing; UsageError
+ */
+export async function targetsOf(
+	source: QomSource,
+	words: readonly string[],
+): Promise<readonly WatchTarget[]> {
+	if (words.length === 0) return [treeOf(rootPath)];
+	const targets: WatchTarget[] = [];
+	for (const word of words) targets.push(await targetOf(source, word));
+	return targets;
+}
+
+async function targetOf(source: QomSource, word: string): Promise<WatchTarget> {
+	if (isPattern(word)) return patternTarget(source, word);
+	const object = await absolutePath(source, word).catch(asUnknown);
+	if (object !== undefined && (await isThere(source, object)))
+		return treeOf(object);
+	return propertyTarget(source, word);
+}
+
+/** The property that `PATH.PROPERTY` names. @throws QomError */
+export async function propertyTarget(
+	source: QomSource,
+	word: string,
+): Promise<Extract<WatchTarget, { kind: "property" }>> {
+	return firstKnown(readingsOf(word), async ({ object, property }) => {
+		const path = await absolutePath(source, object);
+		const entries = await source.list(path);
+		// QEMU's own words for one that is not there.
+		if (!entries.some(({ name }) => name === property))
+			await source.get(path, property);
+		return { kind: "property", path, property };
+	});
+}
+
+/** Objects if there are any, else properties. */
+async function patternTarget(
+	source: QomSource,
+	word: string,
+): Promise<WatchTarget> {
+	if ((await matchObjects(source, word)).length > 0) {
+		const matches = pathMatcher(word);
+		return {
+			...treeOf(fixedPart(word)),
+			hasObject: (path) => isWithin(path, matches),
+		};
+	}
+	return firstKnown(readingsOf(word), async (reading: Reading) => {
+		await selectProperties(source, reading); // tells if there are none
+		return {
+			kind: "tree",
+			start: fixedPart(reading.object),
+			isWhole: false,
+			hasObject: pathMatcher(reading.object),
+			hasProperty: matcher(reading.property),
+		};
+	});
+}
+
+function treeOf(start: QomPath): Extract<WatchTarget, { kind: "tree" }> {
+	return {
+		...{ kind: "tree", start, isWhole: true },
+		hasObject: () => true,
+		hasProperty: (name) => !isClock(name),
+	};
+}
+
+/** Whether an object fits, or is below one that does. */
+function isWithin(path: QomPath, matches: (path: QomPath) => boolean): boolean {
+	if (matches(path)) return true;
+	return path !== rootPath && isWithin(splitPath(path)[0], matches);
+}
+
+async function isThere(source: QomSource, path: QomPath): Promise<boolean> {
+	return source
+		.list(path)
+		.then(() => true, asUnknown)
+		.then((found) => found === true);
+}
+
+function asUnknown(error: unknown): undefined {
+	if (error instanceof QomError || error instanceof NoMatchError)
+		return undefined;
+	throw error;
+}
