@@ -20,7 +20,7 @@ const qomfs = await createProgram("qomfs");
 /** Of other projects. */
 const foreignPages = [
 	...["diff(1)", "findmnt(8)", "fusermount3(1)", "getfattr(1)", "mount(8)"],
-	...["fstab(5)", "mount.fuse3(8)", "systemd(1)"],
+	...["fstab(5)", "inotify(7)", "mount.fuse3(8)", "systemd(1)"],
 ];
 
 function roffOf(file: string): string {

@@ -46,7 +46,8 @@ function groupLines(
 	const runs: { first: number; last: number; shift: number }[] = [];
 	for (const { before, after } of numbers) {
 		const run = runs.at(-1);
-		if (run && run.shift === after - before) run.last = before;
+		const goesOn = run?.last === before - 1 && run.shift === after - before;
+		if (run && goesOn) run.last = before;
 		else runs.push({ first: before, last: before, shift: after - before });
 	}
 	const range = (first: number, last: number) =>
@@ -59,7 +60,7 @@ function groupLines(
 			);
 }
 
-function numbered(name: string): { stem: string; number: number } {
+export function numbered(name: string): { stem: string; number: number } {
 	const [, stem = name, number = "0"] = /^(.*)\[(\d+)\]$/s.exec(name) ?? [];
 	return { stem, number: Number(number) };
 }

@@ -3,8 +3,8 @@ import type {
 	ObjectDifference,
 	PropertyDifference,
 } from "../qom/diff/compare.ts";
-import { splitPath } from "../qom/path.ts";
-import { isRenamed, renumberedLines } from "./diffNumbers.ts";
+import { rootPath, splitPath } from "../qom/path.ts";
+import { isRenamed, numbered, renumberedLines } from "./diffNumbers.ts";
 import { memberLines, valueText } from "./diffValues.ts";
 import { styled } from "./output.ts";
 import { onOneLine } from "./text.ts";
@@ -27,14 +27,14 @@ export function diffLines(
 ): readonly string[] {
 	const blocks: Block[] = [];
 	const byLines = new Map<string, Block>();
-	const isAlone = ownChange(found);
-	for (const each of found) {
-		const isChanged = each.change === "changed";
-		if (!isWhole && !isChanged && !isAlone(each)) continue;
-		const below = isChanged ? propertyLines(each, isWhole) : [];
-		if (isChanged && below.length === 0 && each.typeBefore === undefined)
-			continue;
-		const head = headLine(each, isWhole ? 0 : countWithin(each, found));
+	const rows = isWhole
+		? found.map((each) => ({ each, within: 0 }))
+		: rowsOf(found);
+	for (const { each, within } of rows) {
+		const { change } = each;
+		if (change === "renumbered") continue;
+		const below = change === "changed" ? propertyLines(each, isWhole) : [];
+		const head = headLine(each, within);
 		const key = `${each.change} ${below.join("\n")}`;
 		const same = below.length > 0 ? byLines.get(key) : undefined;
 		if (same) same.heads.push(head);
@@ -55,25 +55,77 @@ function ownChange(
 	found: readonly ObjectDifference[],
 ): (each: ObjectDifference) => boolean {
 	const whole = new Set(found.map(({ change, path }) => `${change} ${path}`));
-	return ({ change, path }) => !whole.has(`${change} ${splitPath(path)[0]}`);
+	return ({ change, path }) =>
+		change === "changed" ||
+		change === "renumbered" ||
+		!whole.has(`${change} ${splitPath(path)[0]}`);
 }
 
-function countWithin(
-	{ change, path }: ObjectDifference,
+function keyOf({ change, path }: ObjectDifference): string {
+	return `${change} ${path}`;
+}
+
+/** How many objects are in each new or lost one. */
+function countsWithin(
 	found: readonly ObjectDifference[],
-): number {
-	return found.filter(
-		(other) => other.change === change && other.path.startsWith(`${path}/`),
-	).length;
+): ReadonlyMap<string, number> {
+	const counts = new Map(found.map((each) => [keyOf(each), 0]));
+	for (const { change, path } of found) {
+		if (change !== "added" && change !== "removed") continue;
+		for (let above = path; above !== rootPath; ) {
+			[above] = splitPath(above);
+			const count = counts.get(`${change} ${above}`);
+			if (count === undefined) break;
+			counts.set(`${change} ${above}`, count + 1);
+		}
+	}
+	return counts;
+}
+
+/** An object as it is told, or several in a row. */
+interface Row {
+	readonly each: ObjectDifference;
+	/** How many are below it, or below each of them. */
+	readonly within: number;
+}
+
+/** Whole objects in a row that only their numbers tell apart become one, with a range in its name. */
+function rowsOf(found: readonly ObjectDifference[]): readonly Row[] {
+	const counts = countsWithin(found);
+	const rows: (Row & { first: number; last: number })[] = [];
+	for (const each of found.filter(ownChange(found))) {
+		const { change, path, type } = each;
+		const { stem, number } = numbered(path);
+		const within = counts.get(keyOf(each)) ?? 0;
+		const row = rows.at(-1);
+		const isLike =
+			row !== undefined &&
+			(change === "added" || change === "removed") &&
+			change === row.each.change &&
+			type === row.each.type &&
+			number === row.last + 1 &&
+			stem === numbered(row.each.path).stem &&
+			within === row.within;
+		if (isLike) row.last = number;
+		else rows.push({ each, within, first: number, last: number });
+	}
+	return rows.map(({ each, within, first, last }) => ({
+		within,
+		each:
+			first === last
+				? each
+				: { ...each, path: `${numbered(each.path).stem}[${first}..${last}]` },
+	}));
 }
 
 function headLine(each: ObjectDifference, within: number): string {
 	const { change, path, from, type, typeBefore } = each;
 	const [mark, colour] = marks[change];
 	const types = [...(typeBefore === undefined ? [] : [typeBefore]), type];
+	const plain = change === "added" || change === "removed";
 	const notes = [
 		...(isRenamed(each) ? [`was ${from}`] : []),
-		...(within > 0 && change !== "changed" ? [`with ${within} in it`] : []),
+		...(within > 0 && plain ? [`with ${within} in it`] : []),
 	];
 	return [
 		styled(["bold", colour], onOneLine(`${mark} ${path}`)),
@@ -86,6 +138,7 @@ const marks = {
 	added: ["+", "green"],
 	removed: ["-", "red"],
 	changed: ["~", "yellow"],
+	renumbered: [">", "cyan"],
 } as const;
 
 /** So many new or lost properties of an object are told with their values. */
@@ -151,22 +204,23 @@ export function statLines(
 	found: readonly ObjectDifference[],
 	noun: "objects" | "types",
 ): readonly string[] {
-	const counted = found.filter(({ properties }) => properties.length > 0);
-	const width = Math.max(0, ...counted.map(({ path }) => path.length));
+	const isAlone = ownChange(found);
+	const counted = found.filter(
+		(each) => each.properties.length > 0 && isAlone(each),
+	);
+	const width = counted.reduce(
+		(most, { path }) => Math.max(most, path.length),
+		0,
+	);
 	const count = (change: ObjectDifference["change"]) =>
 		found.filter((each) => each.change === change).length;
 	const renamed = found.filter(isRenamed);
-	const changed = found.filter(
-		({ change, properties, typeBefore }) =>
-			change === "changed" &&
-			(properties.length > 0 || typeBefore !== undefined),
-	);
 	return [
 		...counted.map(({ change, path, properties }) =>
 			onOneLine(
 				`${marks[change][0]} ${path.padEnd(width)} | ${properties.length}`,
 			),
 		),
-		`${count("added")} ${noun} added, ${count("removed")} removed, ${changed.length} changed, ${renamed.length} renumbered`,
+		`${count("added")} ${noun} added, ${count("removed")} removed, ${count("changed")} changed, ${renamed.length} renumbered`,
 	];
 }

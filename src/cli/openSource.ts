@@ -2,7 +2,8 @@
  * What a command asks: a running machine, or where it only looks at objects a snapshot, too.
  * Commands connect here; the shell keeps its own connection.
  */
-import { QomError, UsageError } from "../errors.ts";
+import { existsSync } from "node:fs";
+import { QomError, SnapshotError, UsageError } from "../errors.ts";
 import { log } from "../log.ts";
 import {
 	connected,
@@ -98,12 +99,17 @@ async function openSnapshot(
 	source: string,
 	{ unsorted }: MachineFlags,
 ): Promise<OpenedSource | undefined> {
-	const { isSnapshotFile, readSnapshotFile } = await import(
+	const { snapshotFileOf, readSnapshotFile } = await import(
 		"../qom/snapshot/file.ts"
 	);
-	if (!(await isSnapshotFile(source))) return undefined;
+	const file = await snapshotFileOf(source);
+	if (file === undefined) {
+		if (/\.json(\.gz)?$/.test(source) && !existsSync(source))
+			throw new SnapshotError(`${source}: no such file`);
+		return undefined;
+	}
 	const { SnapshotSource } = await import("../qom/snapshot/source.ts");
-	const snapshot = await readSnapshotFile(source);
+	const snapshot = await readSnapshotFile(file);
 	const { qemu, time } = snapshot;
 	const saved = new SnapshotSource(snapshot);
 	return { source: unsorted ? saved : new OrderedSource(saved), qemu, time };

@@ -17,9 +17,9 @@ export function startProgress(): Progress {
 		hideCursor: true,
 		etaBuffer: 200,
 	});
-	bar.start(0, 0);
 	return {
 		show({ done, total }) {
+			if (!bar.isActive) bar.start(total, done);
 			bar.setTotal(total);
 			bar.update(done);
 		},

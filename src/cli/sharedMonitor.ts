@@ -21,8 +21,9 @@ export async function shareMonitor(
 		for (const signal of endings)
 			process.once(signal, () => {
 				rmSync(server.path, { force: true });
-				// It ends as it would have without this listener.
-				process.kill(process.pid, signal);
+				// It ends as it would have without this listener, unless somebody else sees to that.
+				if (process.listenerCount(signal) === 0)
+					process.kill(process.pid, signal);
 			});
 		return server;
 	} catch (error) {

@@ -150,7 +150,7 @@ function machineRoot(
 	const control = controlDirectory(volume, {
 		status: () => ({ ...machine.status(), pid: process.pid, backend: name }),
 		events,
-		shared: sharedPath,
+		links: () => ({ monitor: sharedPath() }),
 	});
 	return qomRoot(machine.view, volume, new Map([[controlName, control]]));
 }

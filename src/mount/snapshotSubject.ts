@@ -33,7 +33,7 @@ export async function snapshotSubject(
 		hideUnreadable: settings.hideUnreadable,
 		mountpoint,
 		mostWaiting,
-		sinceMs: () => Date.parse(time),
+		sinceMs: () => Math.max(0, Date.parse(time)),
 	});
 	const control = controlDirectory(volume, {
 		status: () => ({
@@ -46,7 +46,7 @@ export async function snapshotSubject(
 			backend: name,
 		}),
 		events: new LogFile(0),
-		shared: () => undefined,
+		links: () => ({ snapshot: path }),
 	});
 	const title = `${machine}${qemu ? ` of QEMU ${qemu.version}` : ""}, saved at ${time},`;
 	return {

@@ -1,7 +1,7 @@
 /** What a mount shows: the monitor of a machine, or a snapshot in a file. */
 import { resolve } from "node:path";
 import { type Address, absoluteAddress, parseAddress } from "../qmp/address.ts";
-import { isSnapshotFile } from "../qom/snapshot/file.ts";
+import { snapshotFileOf } from "../qom/snapshot/file.ts";
 
 /** A file that a machine was saved in. */
 export interface SnapshotFile {
@@ -18,7 +18,8 @@ export type MountSource = Address | SnapshotFile;
  * @throws AddressError
  */
 export async function parseSource(text: string): Promise<MountSource> {
-	return (await isSnapshotFile(text))
-		? { kind: "snapshot", path: resolve(text) }
+	const file = await snapshotFileOf(text);
+	return file !== undefined
+		? { kind: "snapshot", path: resolve(file) }
 		: absoluteAddress(parseAddress(text));
 }

@@ -55,7 +55,9 @@ export async function* walk(
 		const type = next.type ?? (await objectTypeOf(source, path, contents));
 		checkEnd(next, ++count);
 		yield { path, depth, type, contents };
-		if (depth < maxDepth) waiting.push(...childrenOf(next, contents).reverse());
+		if (depth < maxDepth)
+			for (const child of childrenOf(next, contents).reverse())
+				waiting.push(child);
 	}
 }
 
@@ -122,7 +124,8 @@ export async function* walkLevels(
 		for (const place of found) {
 			checkEnd(place, ++count);
 			if (place.depth < maxDepth)
-				waiting.push(...childrenOf(place, place.contents));
+				for (const child of childrenOf(place, place.contents))
+					waiting.push(child);
 		}
 		asked = askNext();
 		const known = count + (asked?.places.length ?? 0) + waiting.length;

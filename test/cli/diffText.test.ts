@@ -8,7 +8,8 @@ const changed = (
 	properties: ObjectDifference["properties"],
 	more: Partial<ObjectDifference> = {},
 ): ObjectDifference => ({
-	...{ change: "changed", path, type: "t", properties },
+	...{ change: properties.length > 0 ? "changed" : "renumbered" },
+	...{ path, type: "t", properties },
 	...more,
 });
 
@@ -113,6 +114,13 @@ describe("differences as lines", () => {
 		]);
 		expect(diffLines(found, true)).toHaveLength(4);
 		expect(diffLines([whole("removed", "/a")], false)).toEqual(["- /a  t"]);
+		const pins = [3, 4, 5, 9].map((number) =>
+			whole("added", `/a/in[${number}]`),
+		);
+		expect(diffLines(pins, false)).toEqual([
+			"+ /a/in[3..5]  t",
+			"+ /a/in[9]  t",
+		]);
 	});
 
 	it("name many new properties, and tell few with their values", () => {

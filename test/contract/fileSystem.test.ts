@@ -33,7 +33,7 @@ async function inProcess(hasListGet: boolean): Promise<FileSystemUnderTest> {
 	const control = controlDirectory(volume, {
 		status: () => ({ connection: "connected" }),
 		events: new LogFile(10),
-		shared: () => undefined,
+		links: () => ({}),
 	});
 	const fs = new FileSystem(
 		qomRoot(view, volume, new Map([[controlName, control]])),

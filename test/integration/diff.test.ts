@@ -143,6 +143,41 @@ describe.skipIf(lacksQemu)("qomfs diff", () => {
 		]);
 	});
 
+	it.each<[string, readonly (readonly string[])[]]>([
+		[
+			"network cards by their addresses",
+			["01", "02", "03"].map((end) => [
+				...["-device", `e1000,mac=52:54:00:00:00:${end}`],
+			]),
+		],
+		[
+			"disks by what is behind them",
+			["d4", "d5", "d6"].map((name) => [
+				...["-blockdev", `null-co,node-name=${name}`],
+				...["-device", `virtio-blk-pci,drive=${name}`],
+			]),
+		],
+		[
+			"cards by their slots, if nothing else tells",
+			["5", "6", "7"].map((slot) => ["-device", `e1000,addr=${slot}`]),
+		],
+	])(
+		"knows which of several like devices was removed: %s",
+		async (_what, devices) => {
+			const base = ["-M", "q35", "-m", "64"];
+			await save("three", [...base, ...devices.flat()]);
+			await save("two", [...base, ...devices.toSpliced(1, 1).flat()]);
+			const lines = await told("three", "two");
+			expect(lines.filter((line) => /^[-+]/.test(line))).toEqual([
+				expect.stringMatching(/^- \/machine\/peripheral-anon\/device\[1\] /),
+			]);
+			expect(lines).toContain(
+				"> /machine/peripheral-anon/device[2]  is now  [1]",
+			);
+			expect(lines.join("\n")).not.toContain("child[");
+		},
+	);
+
 	it("tells of a value that was set, and of nothing else", async () => {
 		await save("set", smallMachine, (qmp) =>
 			qmp.execute("qom-set", {
@@ -278,9 +313,39 @@ describe.skipIf(lacksQemu)("qomfs diff", () => {
 		}
 	});
 
+	it("calls what has only another number renumbered, in JSON, too", async () => {
+		const { stdout } = await diff(at("first"), at("cpu"), "--json");
+		const changes = JSON.parse(stdout).objects.map(
+			({ change }: { change: string }) => change,
+		);
+		const count = (wanted: string) =>
+			changes.filter((change: string) => change === wanted).length;
+		expect(count("renumbered")).toBeGreaterThan(20);
+		expect(count("changed")).toBeLessThan(6);
+	});
+
+	it("--types compares the types of a name alone", async () => {
+		const args = ["--types", at("older"), at("first"), "virtio-*"];
+		expect(await diff(...args)).toMatchObject({ stderr: "" });
+		expectRefusal(
+			await diff("--types", at("older"), at("first"), "nosuch*"),
+			2,
+			/no type matches/,
+		);
+	});
+
+	it("ends with 2 if it cannot write", async () => {
+		const line = `"$0" "$1" diff --json "$2" "$2" > /dev/full`;
+		const finished = await run("sh", [
+			...["-c", line, process.execPath, qomfsBin, at("first")],
+		]);
+		expect(finished.status).toBe(2);
+		expect(finished.stderr).toContain("cannot write");
+	});
+
 	it("ends with 2 for whatever goes wrong, with one line", async () => {
 		for (const [args, message] of [
-			[[at("first"), at("nosuch")], /no such socket/],
+			[[at("first"), at("nosuch")], /no such file/],
 			[[at("first")], /one source is missing/],
 			[[at("first"), at("set"), "/nosuch"], /not found/],
 			[["--defaults", at("first"), "/", "x"], /unexpected argument 'x'/],

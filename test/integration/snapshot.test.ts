@@ -2,6 +2,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+	chmod,
+	lchown,
 	mkdir,
 	mkdtemp,
 	readdir,
@@ -239,6 +241,72 @@ describe.skipIf(lacksQemu)("qomfs snapshot", () => {
 		);
 	});
 
+	it("keeps the mode of a file that it replaces, and adds to what is open already", async () => {
+		const { tools } = machine;
+		const kept = at("kept.json");
+		await writeFile(kept, "old", { mode: 0o640 });
+		await tools.output("qomfs", "snapshot", at("vm.json"), "-o", kept);
+		expect((await stat(kept)).mode & 0o777).toBe(0o640);
+		const line = `qomfs snapshot ${at("vm.json")} -o /dev/stdout`;
+		await tools.sh(`(echo head; ${line}; echo tail) > ${at("app.txt")}`);
+		const text = await readFile(at("app.txt"), "utf8");
+		expect(text).toMatch(/^head\n\{"format".*\}\ntail\n$/s);
+	});
+
+	it("follows no link of a stranger where everybody may write, and gives secrets to no pipe", async (context) => {
+		context.skip(process.getuid?.() !== 0, "only root can play the stranger");
+		const { tools } = machine;
+		await mkdir(at("sticky"));
+		await chmod(at("sticky"), 0o1777);
+		await writeFile(at("victim"), "mine", { mode: 0o600 });
+		await symlink(at("victim"), at("sticky/link"));
+		await lchown(at("sticky/link"), 65534, 65534);
+		expectRefusal(
+			await tools.run(
+				"qomfs",
+				"snapshot",
+				at("vm.json"),
+				"-o",
+				at("sticky/link"),
+			),
+			1,
+			/a link of somebody else/,
+		);
+		expect(await readFile(at("victim"), "utf8")).toBe("mine");
+		await run("mkfifo", [at("fifo")]);
+		expectRefusal(
+			await tools.run("qomfs", "snapshot", "--with-secrets", "-o", at("fifo")),
+			1,
+			/no regular file, which secrets need/,
+		);
+		expectRefusal(
+			await tools.run("qomfs", "snapshot", "-o", directory),
+			1,
+			/it is no regular file/,
+		);
+	});
+
+	it("is not waited for, because it never changes, and is missed by its name", async () => {
+		const { tools } = machine;
+		expectRefusal(
+			await tools.run(
+				"qom-get",
+				"-s",
+				at("vm.json"),
+				"--until",
+				"1",
+				"net0.mac",
+			),
+			2,
+			/a snapshot never changes/,
+		);
+		expectRefusal(
+			await tools.run("qom-get", "-s", at("nosuch.json"), "net0.mac"),
+			3,
+			/nosuch\.json: no such file/,
+		);
+	});
+
 	it("shows a bar on a terminal while it works, and nothing of it stays", async () => {
 		const shown = await machine.tools.terminal(
 			`qomfs snapshot -o ${at("shown.json")}`,
@@ -282,7 +350,17 @@ describe("a damaged snapshot", () => {
 		[
 			"data without an end",
 			gzipSync(Buffer.alloc(300 * 2 ** 20)),
-			/no machine/,
+			/larger than any machine/,
+		],
+		[
+			"more values than memory has room for",
+			gzipSync(`${head.replace("[],", `[${"0,".repeat(11e6)}0],`)}${root}]}`),
+			/larger than any machine/,
+		],
+		[
+			"a value that is nested without an end",
+			`${head}${root.replace('"container"}}', `${"[".repeat(5000)}${"]".repeat(5000)}}}`)}]}`,
+			/nested too deeply/,
 		],
 	])("is refused with one clear line: %s", async (_what, bytes, message) => {
 		await writeFile(at("bad.json"), bytes);
@@ -367,6 +445,19 @@ describe.skipIf(lacksMount)("a mounted snapshot", () => {
 			const status = await run(process.execPath, [bin, "status", saved.path]);
 			expect(status.stdout).toMatch(/ snapshot +pc-q35-/);
 			expect(status.stdout).not.toMatch(/NaN|undefined/);
+		} finally {
+			await saved.unmount();
+		}
+	});
+
+	it("is a source itself", async () => {
+		const saved = await mountQomfs(at("x86.json"));
+		const bin = new URL("../../bin/qomfs.js", import.meta.url).pathname;
+		try {
+			const finished = await run(process.execPath, [
+				...[bin, "diff", saved.path, at("x86.json")],
+			]);
+			expect(finished).toEqual({ status: 0, stdout: "", stderr: "" });
 		} finally {
 			await saved.unmount();
 		}

@@ -34,7 +34,7 @@ function applied(
 	);
 	const changed = new Map(
 		differences.flatMap((each) =>
-			each.change === "changed"
+			each.change === "changed" || each.change === "renumbered"
 				? [[each.from ?? each.path, each] as const]
 				: [],
 		),
@@ -140,7 +140,7 @@ describe("the difference of two trees", () => {
 					(below) => (numbers.next().value ?? 0) % below,
 				);
 				for (const each of compare(tree, other)) {
-					expect(each).toMatchObject({ change: "changed", properties: [] });
+					expect(each).toMatchObject({ change: "renumbered", properties: [] });
 					expect(each.from).toBeDefined();
 					expect(each.typeBefore).toBeUndefined();
 				}

@@ -16,13 +16,14 @@ import {
 } from "../../qom/diff/defaults.ts";
 import type { ObjectDocument } from "../../qom/objectDocument.ts";
 import { type QomPath, rootPath } from "../../qom/path.ts";
+import { matcher } from "../../qom/pattern.ts";
 import type { SnapshotOrigin } from "../../qom/snapshot/snapshot.ts";
 import {
 	originOf,
 	type SnapshotProgress,
 	savedObjects,
 } from "../../qom/snapshot/take.ts";
-import type { QomSource } from "../../qom/source.ts";
+import type { QomSource, TypeInfo } from "../../qom/source.ts";
 import { startPaths } from "../absolutePath.ts";
 import type { CommandDefinition } from "../command.ts";
 import { diffLines, statLines } from "../diffText.ts";
@@ -45,7 +46,10 @@ export const command: CommandDefinition<DiffFlags> = {
 	arguments: [
 		{ name: "<source>", help: sourceHelp },
 		{ name: "[source2]", help: "the same (default: QMP_SOCKET)" },
-		{ name: "[path]", help: "only this object, and what is below it" },
+		{
+			name: "[path]",
+			help: "only this object, and what is below it; with --types, only types of this name",
+		},
 	],
 	options: [
 		{
@@ -72,10 +76,15 @@ export const command: CommandDefinition<DiffFlags> = {
 	],
 	usage: "[options] SOURCE SOURCE2 [PATH] | --defaults SOURCE [PATH]",
 	async run(words, flags, { endWith }) {
+		// As with diff(1), 1 means that there is a difference.
+		process.stdout.prependListener("error", (error: NodeJS.ErrnoException) => {
+			if (error.code === "EPIPE") return;
+			process.stderr.write(`qomfs: cannot write: ${error.message}\n`);
+			process.exit(exitStatus.usage);
+		});
 		try {
 			endWith(await diff(words, flags));
 		} catch (error) {
-			// As with diff(1), 1 means that there is a difference.
 			throw new ClassifiedError(errorLine(error), exitStatus.usage);
 		}
 	},
@@ -125,7 +134,7 @@ async function diff(
 }
 
 function undescribed(names: readonly string[]): string {
-	return `no defaults are known of ${names.join(" and ")}; a snapshot has them if it was made with --describe`;
+	return `properties and defaults are not compared, because none are known of ${names.join(" and ")}; a snapshot has them if it was made with --describe`;
 }
 
 /** Looks at all sources at the same time. */
@@ -169,7 +178,9 @@ async function look(
 			side = {
 				...{ name, objects },
 				origin: await originOf(source, { qemu, time }),
-				starts: await startsOf(source, path).catch(asMissing),
+				starts: types
+					? typesNamed(await source.types(), path)
+					: await startsOf(source, path).catch(asMissing),
 				types: types ? await source.types() : [],
 				described: needsTypes
 					? await describeTypes(source, objects)
@@ -178,6 +189,19 @@ async function look(
 		},
 	);
 	return side as Side;
+}
+
+/** The names of types that a pattern means; all for the path of everything. */
+function typesNamed(
+	types: readonly TypeInfo[],
+	pattern: string,
+): readonly string[] | Error {
+	if (pattern === rootPath) return [rootPath];
+	const matches = matcher(pattern);
+	const names = types.map(({ name }) => name).filter(matches);
+	return names.length > 0
+		? names
+		: new NoMatchError(`${pattern}: no type matches`);
 }
 
 /** @throws QomError, NoMatchError there is no such object */
@@ -207,7 +231,7 @@ function show(
 ): ExitStatus {
 	const starts = startsIn(sides);
 	const shown = found
-		.filter((each) => types || isWithin(each, starts))
+		.filter((each) => isWithin(each, starts))
 		.map((each) => (all ? each : withoutNoise(each)))
 		.filter((each) => each !== undefined);
 	if (json) print(formatJson(documentOf(shown, sides)));
@@ -244,7 +268,7 @@ function isWithin(
 
 /** Without what means nothing; undefined if nothing is left. */
 function withoutNoise(each: ObjectDifference): ObjectDifference | undefined {
-	if (each.change !== "changed") return each;
+	if (each.change !== "changed" && each.change !== "renumbered") return each;
 	const properties = each.properties.filter(
 		({ reason }) => reason === undefined,
 	);
@@ -252,7 +276,9 @@ function withoutNoise(each: ObjectDifference): ObjectDifference | undefined {
 		properties.length > 0 ||
 		each.from !== undefined ||
 		each.typeBefore !== undefined;
-	return isChanged ? { ...each, properties } : undefined;
+	if (!isChanged) return undefined;
+	const isMore = properties.length > 0 || each.typeBefore !== undefined;
+	return { ...each, properties, change: isMore ? "changed" : "renumbered" };
 }
 
 function headLine(side: Side | undefined, mark: string): string {

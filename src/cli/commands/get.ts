@@ -1,6 +1,6 @@
 /** `qom-get`: reads properties, once or repeatedly. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { QomError, TimeoutError } from "../../errors.ts";
+import { QomError, TimeoutError, UsageError } from "../../errors.ts";
 import { formatJson, isObject, type Json } from "../../json.ts";
 import { formatValue } from "../../qom/codec.ts";
 import {
@@ -73,7 +73,13 @@ export const command: CommandDefinition<GetFlags> = {
 	run: (words, flags) =>
 		withSource(
 			flags,
-			({ source }) => readProperties(source, words, flags),
+			({ source }) => {
+				if (isFollowed(flags) && !source.isWritable)
+					throw new UsageError(
+						"a snapshot never changes; --watch and --until need a running machine",
+					);
+				return readProperties(source, words, flags);
+			},
 			isFollowed(flags) ? lasting : {},
 		),
 };

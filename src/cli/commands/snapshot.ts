@@ -71,7 +71,8 @@ async function save(
 		onProgress: progress.show,
 	});
 	try {
-		if (output === undefined) await print(pieces, withSecrets);
+		if (output === undefined || isStdout(output))
+			await print(pieces, withSecrets);
 		else
 			await untilSignal((signal) =>
 				writeSnapshotFile(output, pieces, { isPrivate: withSecrets, signal }),
@@ -79,6 +80,11 @@ async function save(
 	} finally {
 		progress.stop();
 	}
+}
+
+/** It goes on where what is open already has come to. */
+function isStdout(output: string): boolean {
+	return /^(-|\/dev\/stdout|\/(dev|proc\/self)\/fd\/1)$/.test(output);
 }
 
 async function print(

@@ -63,7 +63,7 @@ export function coloursOf(
 		const { name } = object;
 		return fixed.get(object) ?? `${stemOf(name) ?? name} ${ownValues(object)}`;
 	});
-	for (let count = 0; ; ) {
+	for (let [round, count] = [0, 0]; ; round++) {
 		const earlier = colours;
 		const of = (object: TreeObject) => earlier.get(object);
 		const around = ({ parent, children, links, incoming }: TreeObject) => [
@@ -84,10 +84,13 @@ export function coloursOf(
 				fixed.get(object) ?? [of(object), ...around(object)].join("\n"),
 		);
 		const told = new Set(colours.values()).size;
-		if (told === count) return colours;
+		if (told === count || round === mostRounds) return colours;
 		count = told;
 	}
 }
+
+/** Whoever is farther away says little, and long chains would take long. */
+const mostRounds = 20;
 
 /** A number for each text. */
 function interned(

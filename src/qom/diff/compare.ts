@@ -23,7 +23,7 @@ export type PropertyDifference = {
 };
 
 export type ObjectDifference = {
-	readonly change: "added" | "removed" | "changed";
+	readonly change: "added" | "removed" | "changed" | "renumbered";
 	/** In the second machine, or in the first where it is gone there. */
 	readonly path: QomPath;
 	/** Its path in the first machine, where it has another one there. */
@@ -85,7 +85,9 @@ function changeOf(
 	const above = b.parent && changes.get(b.parent);
 	const properties = withEchoes(
 		propertyDifferences(a, b, matching),
-		above?.change === "changed" ? above.properties : [],
+		above && "properties" in above && above.change !== "added"
+			? above.properties
+			: [],
 	);
 	const { path, document } = b;
 	const typeBefore = a.document.type;
@@ -93,7 +95,7 @@ function changeOf(
 	if (properties.length === 0 && a.path === path && !isRetyped)
 		return undefined;
 	return {
-		change: "changed",
+		change: properties.length > 0 || isRetyped ? "changed" : "renumbered",
 		path,
 		...(a.path !== path && { from: a.path }),
 		type: document.type,
@@ -110,8 +112,12 @@ function withEchoes(
 	properties: readonly PropertyDifference[],
 	ofParent: readonly PropertyDifference[],
 ): readonly PropertyDifference[] {
+	if (properties.length === 0) return properties;
+	const names = new Set(properties.map(({ name }) => name));
 	const told = new Map(
-		ofParent.map((each) => [formatChange(each), isOfParent]),
+		ofParent
+			.filter(({ name }) => names.has(name))
+			.map((each) => [formatChange(each), isOfParent]),
 	);
 	return properties
 		.toSorted((a, b) => naturally(a.name, b.name))
@@ -134,6 +140,7 @@ function formatChange({ name, before, after }: PropertyDifference): string {
 const isOfParent = "the same as of the object above";
 const isOtherSpelling = "another name of the same";
 const isRenumbered = "it leads to the same object as before";
+const isOtherType = "the same value, whose type has another name";
 const isWithObject = "it leads to an object that is new or gone";
 
 function propertyDifferences(
@@ -147,7 +154,10 @@ function propertyDifferences(
 	const taken = new Set(renumbered.values());
 	const found: PropertyDifference[] = [];
 	for (const [name, property] of after) {
-		const from = renumbered.get(name) ?? (taken.has(name) ? undefined : name);
+		const isNumberedLink = stemOf(name) !== undefined && b.links.has(name);
+		const from =
+			renumbered.get(name) ??
+			(taken.has(name) || isNumberedLink ? undefined : name);
 		const earlier = from === undefined ? undefined : before.get(from);
 		if (from !== undefined) before.delete(from);
 		const isSame =
@@ -155,7 +165,12 @@ function propertyDifferences(
 			earlier !== undefined &&
 			isSameProperty(a.links.get(from), earlier, b.links.get(name), property);
 		if (isSame && from === name) continue;
-		const reason = isSame ? isRenumbered : reasonOf(name, from);
+		const reason = isSame
+			? isRenumbered
+			: (reasonOf(name, [
+					from === undefined ? undefined : a.links.get(from),
+					b.links.get(name),
+				]) ?? (isOnlyRetyped(earlier, property) ? isOtherType : undefined));
 		found.push({
 			name,
 			...(from !== undefined && from !== name && { from }),
@@ -165,7 +180,7 @@ function propertyDifferences(
 		});
 	}
 	for (const [name, property] of before) {
-		const reason = reasonOf(name, name);
+		const reason = reasonOf(name, [a.links.get(name)]);
 		found.push({
 			...{ name, before: property },
 			...(reason !== undefined && { reason }),
@@ -186,17 +201,29 @@ function propertyDifferences(
 			: isSameValue(before, after);
 	}
 
-	function reasonOf(name: string, from?: string): string | undefined {
-		const targets = [
-			from === undefined ? undefined : a.links.get(from),
-			b.links.get(name),
-		].filter((target) => target !== undefined);
+	function reasonOf(
+		name: string,
+		links: readonly (TreeObject | undefined)[],
+	): string | undefined {
+		const targets = links.filter((target) => target !== undefined);
 		return stemOf(name) !== undefined &&
 			targets.length > 0 &&
 			targets.every((target) => !matching.partner(target))
 			? isWithObject
 			: volatileReason(b, name);
 	}
+}
+
+/** Whether QEMU only calls the kind of value by another name. */
+function isOnlyRetyped(
+	before: PropertyDocument | undefined,
+	after: PropertyDocument,
+): boolean {
+	return (
+		before !== undefined &&
+		before.value !== undefined &&
+		isSameValue(before, after)
+	);
 }
 
 /** A secret that is not known may be any. */
@@ -217,22 +244,18 @@ function renumberedLinks(
 	matching: Matching,
 ): ReadonlyMap<string, string> {
 	const names = new Map<string, string>();
-	const free = new Map(
+	const keyOf = (name: string, target: TreeObject | undefined) =>
+		`${stemOf(name)} ${target?.path}`;
+	const free = Map.groupBy(
 		[...a.links].filter(([name]) => stemOf(name) !== undefined),
+		([name, target]) => keyOf(name, matching.partner(target)),
 	);
 	for (const [name, target] of b.links) {
-		const stem = stemOf(name);
-		if (stem === undefined) continue;
-		const candidates = [name, ...free.keys()].filter((other) => {
-			const before = free.get(other);
-			return (
-				before && stemOf(other) === stem && matching.partner(before) === target
-			);
-		});
-		const [from] = candidates;
-		if (from === undefined) continue;
-		names.set(name, from);
-		free.delete(from);
+		const fitting = free.get(keyOf(name, target)) ?? [];
+		// The one of the same number first.
+		const same = fitting.findIndex(([other]) => other === name);
+		const [found] = fitting.splice(Math.max(0, same), 1);
+		if (found) names.set(name, found[0]);
 	}
 	return names;
 }

@@ -4,6 +4,8 @@ import type { ObjectDocument } from "../objectDocument.ts";
 import { naturally } from "../orderedSource.ts";
 import type { Description, QomSource, TypeInfo } from "../source.ts";
 import type { ObjectDifference, PropertyDifference } from "./compare.ts";
+import { treeOf } from "./tree.ts";
+import { volatileReason } from "./volatile.ts";
 
 /** What is known of the properties of types. */
 export type Described = ReadonlyMap<string, ReadonlyMap<string, Description>>;
@@ -30,15 +32,20 @@ export function differencesFromDefaults(
 	objects: readonly ObjectDocument[],
 	described: Described,
 ): readonly ObjectDifference[] {
-	return objects.flatMap(({ path, type, properties }): ObjectDifference[] => {
+	const tree = [...treeOf(objects).values()];
+	return tree.flatMap((object): ObjectDifference[] => {
+		const { path, type, properties } = object.document;
 		const known = described.get(type ?? "");
 		const changed = Object.entries(properties).flatMap(
 			([name, after]): PropertyDifference[] => {
 				const value = known?.get(name)?.defaultValue;
 				if (value === undefined || after.value === undefined) return [];
-				return formatJson(value) === formatJson(after.value)
-					? []
-					: [{ name, before: { type: after.type, value }, after }];
+				if (formatJson(value) === formatJson(after.value)) return [];
+				const reason = volatileReason(object, name);
+				const before = { type: after.type, value };
+				return [
+					{ name, before, after, ...(reason !== undefined && { reason }) },
+				];
 			},
 		);
 		return changed.length === 0

@@ -89,6 +89,8 @@ interface Key {
 	readonly keyOf: (object: TreeObject) => unknown;
 	/** How alike two of them have to be, between 0 and 1; undefined where they are alike by the key. */
 	readonly least?: number;
+	/** How many properties they have to have in common at least. */
+	readonly fewest?: number;
 }
 
 function keysOf(colours: Colours): readonly Key[] {
@@ -97,14 +99,14 @@ function keysOf(colours: Colours): readonly Key[] {
 		{ keyOf: ownValues },
 		{ keyOf: ({ document }) => document.type, least: 0 },
 		// Another model of the same thing, such as a CPU.
-		{ keyOf: () => "", least: 0.8 },
+		{ keyOf: () => "", least: 0.8, fewest: 20 },
 	];
 }
 
 function pairGroup(
 	groupA: readonly TreeObject[],
 	groupB: readonly TreeObject[],
-	{ keyOf, least }: Key,
+	{ keyOf, least, fewest = 0 }: Key,
 	matching: Matching,
 ): void {
 	const left = (group: readonly TreeObject[]) =>
@@ -117,7 +119,7 @@ function pairGroup(
 		const listB = leftB.get(value) ?? [];
 		const isTooMany = listA.length * listB.length > mostComparisons;
 		if (least === undefined || isTooMany) pairInOrder(listA, listB, matching);
-		else pairLikeliest(listA, listB, least, matching);
+		else pairLikeliest(listA, listB, { least, fewest }, matching);
 	}
 }
 
@@ -132,14 +134,19 @@ function pairInOrder(
 ): void {
 	const free = new Map(listB.map((b) => [b.name, b]));
 	for (const a of listA) {
-		// The one of the same number first: then fewer are renumbered.
-		const same = free.get(a.name);
-		const candidates = same ? [same, ...free.values()] : free.values();
+		const candidates = new Set(
+			[
+				// The one of the same number first: then fewer are renumbered.
+				free.get(a.name),
+				...linkedLike(a, matching),
+				...firstOf(free.values(), mostTried),
+			].filter((b) => b !== undefined && free.get(b.name) === b),
+		);
 		const most = a.links.size + a.incoming.length;
 		let best: TreeObject | undefined;
 		let highest = Number.NEGATIVE_INFINITY;
 		for (const b of candidates) {
-			const score = agreement(a, b, matching);
+			const score = b ? agreement(a, b, matching) : highest;
 			if (score <= highest) continue;
 			[best, highest] = [b, score];
 			if (score === most) break;
@@ -150,16 +157,35 @@ function pairInOrder(
 	}
 }
 
+/** Of so many that are alike in themselves, and to which no link leads. */
+const mostTried = 64;
+
+function firstOf<Item>(items: Iterable<Item>, count: number): Item[] {
+	const first: Item[] = [];
+	for (const item of items) if (first.push(item) === count) break;
+	return first;
+}
+
+/** What the same link of the same object leads to, in the other tree. */
+function linkedLike(
+	a: TreeObject,
+	matching: Matching,
+): readonly (TreeObject | undefined)[] {
+	return a.incoming
+		.slice(0, mostTried)
+		.map(({ source, name }) => matching.partner(source)?.links.get(name));
+}
+
 function pairLikeliest(
 	listA: readonly TreeObject[],
 	listB: readonly TreeObject[],
-	least: number,
+	{ least, fewest }: { readonly least: number; readonly fewest: number },
 	matching: Matching,
 ): void {
 	const scores = listA
 		.flatMap((a, i) =>
 			listB.map((b, j) => {
-				const alike = likeness(a, b);
+				const alike = likeness(a, b, fewest);
 				const score = agreement(a, b, matching) + 10 * alike;
 				return { a, b, alike, score, distance: Math.abs(i - j) };
 			}),
@@ -197,20 +223,48 @@ function agreement(a: TreeObject, b: TreeObject, matching: Matching): number {
 	return score;
 }
 
-/** What tells one device from another of its type. */
-const identifying =
-	/^(id|addr|address|busnr|port|slot|chassis|bus|unit|index|irq|i?o?base|serial|mac|apic-id|mp-affinity|hartid|(socket|die|cluster|core|thread|node|cpu)-(id|index))$/;
+/** What tells one device from another of its type: who stands behind it, and where it is. */
+const weights: readonly (readonly [property: RegExp, weight: number])[] = [
+	[
+		/^(id|mac|drive|netdev|chardev|serial|device_id|wwn|guid|uuid|memdev|filename|socket)$/,
+		16,
+	],
+	[
+		/^(addr|address|busnr|port|slot|chassis|bus|unit|index|lun|scsi-id|irq|i?o?base|apic-id|mp-affinity|hartid|(socket|die|cluster|core|thread|node|cpu)-(id|index))$/,
+		4,
+	],
+];
 
-/** The share of their values that two objects have in common, between 0 and 1. */
-function likeness(a: TreeObject, b: TreeObject): number {
+/** QEMU numbers the network cards that nobody gave an address. */
+const numberedMac = /^"52:54:00:12:34:/;
+
+function weightOf(
+	name: string,
+	values: readonly (string | undefined)[],
+): number {
+	if (values.every((value) => value !== undefined && numberedMac.test(value)))
+		return 1;
+	return weights.find(([property]) => property.test(name))?.[1] ?? 1;
+}
+
+/**
+ * The share of their values that two objects have in common, between 0 and 1.
+ *
+ * @param fewest 0 if they have fewer properties in common
+ */
+function likeness(a: TreeObject, b: TreeObject, fewest: number): number {
 	const valuesA = scalarsOf(a);
 	const valuesB = scalarsOf(b);
 	let all = 0;
 	let shared = 0;
+	let common = 0;
 	for (const name of new Set([...valuesA.keys(), ...valuesB.keys()])) {
-		const weight = identifying.test(name) ? 4 : 1;
+		const values = [valuesA.get(name), valuesB.get(name)];
+		const weight = weightOf(name, values);
 		all += weight;
-		if (valuesA.get(name) === valuesB.get(name)) shared += weight;
+		if (values[0] === values[1]) shared += weight;
+		if (!values.includes(undefined)) common++;
 	}
+	if (common < fewest) return 0;
 	return all === 0 ? 1 : shared / all;
 }

@@ -1,8 +1,21 @@
 /** Snapshots in files, compressed if the name ends in `.gz`. */
 import { isUtf8 } from "node:buffer";
-import { open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { createReadStream } from "node:fs";
+import {
+	type FileHandle,
+	lstat,
+	open,
+	readlink,
+	realpath,
+	rename,
+	rm,
+	stat,
+} from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { createGzip, gunzip } from "node:zlib";
 import { QomfsError, SnapshotError } from "../../errors.ts";
@@ -13,29 +26,54 @@ import {
 	snapshotFormat,
 } from "./snapshot.ts";
 
-/** Whether a source that a user has named is a file, or a pipe, and not a monitor's socket. */
-export async function isSnapshotFile(source: string): Promise<boolean> {
+/** How long a mount may take to answer. */
+const patienceMs = 2000;
+
+/**
+ * The file that a source means: one that a user has named, or that of the snapshot that is mounted there;
+ * undefined for anything else.
+ */
+export async function snapshotFileOf(
+	source: string,
+): Promise<string | undefined> {
 	const stats = await stat(source).catch(() => undefined);
-	return stats !== undefined && (stats.isFile() || stats.isFIFO());
+	if (stats?.isFile() || stats?.isFIFO()) return source;
+	if (!stats?.isDirectory()) return undefined;
+	return Promise.race([
+		readlink(join(source, ".qomfs", "snapshot")).catch(() => undefined),
+		sleep(patienceMs, undefined, { ref: false }),
+	]);
 }
 
-/** A machine has 60,000 properties in 5 MB; the largest that was seen 12 times as many objects. */
-const mostBytes = 256 * 1024 * 1024;
+/** A machine of 60,000 properties has 4 MB and 300,000 commas; the largest that was seen 12 times as many objects. */
+const most = { bytes: 128 * 1024 * 1024, commas: 10_000_000 };
 
 /** @throws SnapshotError it cannot be read, or is no snapshot */
 export async function readSnapshotFile(path: string): Promise<Snapshot> {
 	try {
-		return readSnapshot(textOf(await uncompressed(await readFile(path))));
+		return readSnapshot(textOf(await uncompressed(await bytesOf(path))));
 	} catch (error) {
 		const reason = reasonOf(error as NodeJS.ErrnoException);
 		throw new SnapshotError(`${path}: ${reason}`, { cause: error });
 	}
 }
 
+/** @throws SnapshotError there are too many: a pipe may have no end */
+async function bytesOf(path: string): Promise<Buffer> {
+	const chunks: Buffer[] = [];
+	let count = 0;
+	for await (const chunk of createReadStream(path)) {
+		count += chunk.length;
+		if (count > most.bytes) throw new SnapshotError(tooLarge);
+		chunks.push(chunk);
+	}
+	return Buffer.concat(chunks);
+}
+
 async function uncompressed(bytes: Buffer): Promise<Buffer> {
 	const isCompressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
 	return isCompressed
-		? promisify(gunzip)(bytes, { maxOutputLength: mostBytes })
+		? promisify(gunzip)(bytes, { maxOutputLength: most.bytes })
 		: bytes;
 }
 
@@ -43,7 +81,10 @@ async function uncompressed(bytes: Buffer): Promise<Buffer> {
 function textOf(bytes: Buffer): string {
 	if (bytes.length === 0)
 		throw new SnapshotError("an empty file; it is no snapshot of a machine");
-	if (bytes.length > mostBytes) throw new SnapshotError(tooLarge);
+	// Each value takes far more memory than its text.
+	let commas = 0;
+	for (const byte of bytes) if (byte === 0x2c) commas++;
+	if (commas > most.commas) throw new SnapshotError(tooLarge);
 	if (isUtf8(bytes)) return bytes.toString("utf8");
 	if (!bytes.subarray(0, 1024).includes(snapshotFormat)) throw foreign();
 	let line = 1;
@@ -55,7 +96,7 @@ function textOf(bytes: Buffer): string {
 	throw new SnapshotError(`damaged: not UTF-8 in line ${line}`);
 }
 
-const tooLarge = `more than ${mostBytes >> 20} MB, which no machine has`;
+const tooLarge = "larger than any machine; this is no snapshot";
 
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {
 	switch (code) {
@@ -89,27 +130,38 @@ export async function writeSnapshotFile(
 	pieces: AsyncIterable<string>,
 	{ isPrivate, signal }: SnapshotFileOptions,
 ): Promise<void> {
-	const target = await realpath(path).catch(() => path);
-	const stats = await stat(target).catch(() => undefined);
-	const isPlace = stats !== undefined && !stats.isFile(); // a pipe, or /dev/stdout
-	const written = isPlace ? target : `${target}.${process.pid}.tmp`;
-	try {
-		const file = await open(
-			written,
-			isPlace ? "w" : "wx",
-			isPrivate ? 0o600 : 0o666,
-		);
-		await pipeline(
+	const write = async (handle: FileHandle) =>
+		pipeline(
 			[
 				Readable.from(pieces),
 				path.endsWith(".gz") ? createGzip() : new PassThrough(),
-				file.createWriteStream(),
+				handle.createWriteStream(),
 			],
 			signal ? { signal } : {},
 		);
-		if (!isPlace) await rename(written, target);
+	try {
+		const target = await targetOf(path);
+		const old = await stat(target).catch(() => undefined);
+		if (old && !old.isFile()) {
+			if (isPrivate || old.isDirectory())
+				throw new QomfsError(
+					`cannot write ${path}: it is no regular file${isPrivate ? ", which secrets need" : ""}`,
+				);
+			return await write(await open(target, "a"));
+		}
+		const written = join(dirname(target), temporaryName());
+		const handle = await open(written, "wx", isPrivate ? 0o600 : 0o666);
+		try {
+			// It stays whose it was, and for whom it was.
+			if (old) await handle.chown(old.uid, old.gid).catch(() => {});
+			if (old && !isPrivate) await handle.chmod(old.mode & 0o777);
+			await write(handle);
+			await rename(written, target);
+		} catch (error) {
+			await rm(written, { force: true });
+			throw error;
+		}
 	} catch (error) {
-		if (!isPlace) await rm(written, { force: true });
 		const { code, message, syscall } = error as NodeJS.ErrnoException;
 		if (syscall === undefined || code === undefined) throw error;
 		throw new QomfsError(
@@ -117,4 +169,29 @@ export async function writeSnapshotFile(
 			{ cause: error },
 		);
 	}
+}
+
+/** Of no length that a long name could not have. */
+function temporaryName(): string {
+	return `.qomfs-${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+}
+
+/**
+ * What a name stands for: behind links, of which those of strangers in directories for everybody are not
+ * followed, as the kernel has it (proc_sys_fs(5), protected_symlinks).
+ *
+ * @throws QomfsError
+ */
+async function targetOf(path: string): Promise<string> {
+	// What is open already is written as it is.
+	if (/^\/(dev|proc)\//.test(path)) return path;
+	const link = await lstat(path).catch(() => undefined);
+	if (!link?.isSymbolicLink()) return path;
+	const { mode, uid } = await stat(dirname(path));
+	const isForEverybody = (mode & 0o1002) === 0o1002;
+	if (isForEverybody && ![process.getuid?.(), uid].includes(link.uid))
+		throw new QomfsError(`cannot write ${path}: a link of somebody else`);
+	return realpath(path).catch(async () =>
+		resolve(dirname(path), await readlink(path)),
+	);
 }

@@ -181,15 +181,30 @@ function readObjects(
 			objectAt(properties, `${where}.properties`),
 		)) {
 			const property = `property '${name}' of ${where}`;
-			const { type, value, error } = objectAt(member, property);
+			const { type, value, error, refusal } = objectAt(member, property);
 			textAt(type, `the type of ${property}`);
-			if (value !== undefined) continue;
+			if (refusal !== undefined) textAt(refusal, `the refusal of ${property}`);
+			if (value !== undefined) {
+				checkDepth(value, property);
+				continue;
+			}
 			if (typeof error !== "string")
 				wrong(property, "one with a value or an error");
 		}
 		objects.set(known, value as ObjectDocument);
 	}
 	return objects;
+}
+
+/** QEMU's own parser goes no deeper. */
+const deepest = 1024;
+
+function checkDepth(value: Json, where: string, depth = 0): void {
+	if (typeof value !== "object" || value === null) return;
+	if (depth > deepest)
+		throw new SnapshotError(`damaged: ${where} is nested too deeply`);
+	for (const member of Object.values(value))
+		checkDepth(member, where, depth + 1);
 }
 
 function readDescriptions(

@@ -78,7 +78,7 @@ export class SnapshotSource implements QomSource {
 		const isInterface = typesBelow("interface", types).has(base);
 		if (isInterface && !interfaces)
 			throw new QomfsError(
-				`${base} is an interface, and the snapshot does not tell what implements it; 'qomfs snapshot --describe' saves that`,
+				`the snapshot was saved without --describe, so it does not tell what implements the interface ${base}`,
 			);
 		const names = isInterface
 			? new Set(interfaces?.get(base))

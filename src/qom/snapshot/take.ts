@@ -113,7 +113,7 @@ export async function* savedObjects(
 			{ ...contents, values },
 			withSecrets ? propertyValue : shownValue,
 		);
-		if (!isGone(document)) yield document;
+		if (source.givesValues || !isGone(document)) yield document;
 		done += weightOf(contents.properties.length);
 		onProgress?.({ done, total: whole ?? known });
 	}

@@ -8,20 +8,22 @@ import type { Volume } from "../volume.ts";
 import type { LogFile } from "./logFile.ts";
 
 export const controlName = ".qomfs";
-/** In it, the shared monitor. */
-export const socketName = "qmp.sock";
+/** In it, what leads to the shared monitor, or to the snapshot that is mounted. */
+export const linkNames = { monitor: "qmp.sock", snapshot: "snapshot" } as const;
 
 export interface ControlFiles {
 	/** Gives what `status` shows. */
 	readonly status: () => JsonObject;
 	readonly events: LogFile;
-	/** Path of the socket on which the monitor is shared, while it is. */
-	readonly shared: () => string | undefined;
+	/** Where links lead now; what leads nowhere is not there. */
+	readonly links: () => Readonly<
+		Partial<Record<keyof typeof linkNames, string | undefined>>
+	>;
 }
 
 export function controlDirectory(
 	volume: Volume,
-	{ status, events, shared }: ControlFiles,
+	{ status, events, links }: ControlFiles,
 ): Directory {
 	const path = `/${controlName}`;
 	const sinceMs = Date.now();
@@ -47,18 +49,22 @@ export function controlDirectory(
 			},
 		},
 	];
-	const socket = (): Symlink | undefined => {
-		const target = shared();
-		return target === undefined
-			? undefined
-			: {
-					kind: "symlink",
-					volume,
-					path: joinPath(path, socketName),
-					waits: false,
-					...attributes("symlink", 0o777, () => Buffer.byteLength(target)),
-					target: async () => target,
-				};
+	const symlinks = (): Map<string, Symlink> => {
+		const found = new Map<string, Symlink>();
+		const targets = links();
+		for (const key of ["monitor", "snapshot"] as const) {
+			const target = targets[key];
+			if (target === undefined) continue;
+			found.set(linkNames[key], {
+				kind: "symlink",
+				volume,
+				path: joinPath(path, linkNames[key]),
+				waits: false,
+				...attributes("symlink", 0o777, () => Buffer.byteLength(target)),
+				target: async () => target,
+			});
+		}
+		return found;
 	};
 	const log = (name: string, lines: LogFile) =>
 		file(
@@ -83,13 +89,8 @@ export function controlDirectory(
 		path,
 		waits: false,
 		...attributes("directory", 0o700, () => 0),
-		lookup: async (name) => (name === socketName ? socket() : files.get(name)),
-		entries: async () => {
-			const node = socket();
-			return [
-				...[...files].map(([name, node]) => ({ name, node })),
-				...(node ? [{ name: socketName, node }] : []),
-			];
-		},
+		lookup: async (name) => files.get(name) ?? symlinks().get(name),
+		entries: async () =>
+			[...files, ...symlinks()].map(([name, node]) => ({ name, node })),
 	};
 }

@@ -10,7 +10,7 @@ describe("the control directory", () => {
 		const control = controlDirectory(volumeFor(), {
 			status: () => ({ counter: counter++ }),
 			events: new LogFile(3),
-			shared: () => undefined,
+			links: () => ({}),
 		});
 		const file = (await control.lookup("status")) as File;
 		expect((await file.attributes()).size).toBe(0);
@@ -30,7 +30,7 @@ describe("the control directory", () => {
 		const control = controlDirectory(volumeFor(), {
 			status: () => ({}),
 			events,
-			shared: () => undefined,
+			links: () => ({}),
 		});
 		const file = (await control.lookup("events")) as File;
 		expect((await file.attributes()).size).toBe(17);
