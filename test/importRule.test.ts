@@ -117,7 +117,7 @@ const rules: readonly {
 		allowed: [
 			leaves,
 			/^(mount|machine|share|qmp|cache|vfs|fuse)\//,
-			/^qom\/snapshot\//,
+			/^qom\/(snapshot\/|path\.ts$)/,
 		],
 	},
 	{ room: "cli and index.ts", files: /^(cli\/|index\.ts$)/, allowed: [/./] },

@@ -30,7 +30,7 @@ interface Readiness {
  * @throws ClassifiedError the child's own failure; MountError the child ended
  */
 export async function startInBackground(
-	source: string,
+	sources: readonly string[],
 	mountpoint: string,
 	options: readonly string[],
 ): Promise<void> {
@@ -45,7 +45,7 @@ export async function startInBackground(
 			...[script, "mount", "--background-child"],
 			...options.flatMap((option) => ["-o", option]),
 			// As a path that others who look at this process can use.
-			...["--", source, resolve(mountpoint)],
+			...["--", ...sources, resolve(mountpoint)],
 		],
 		{ detached: true, stdio: childStdio(givenDescriptor(mountpoint)) },
 	);

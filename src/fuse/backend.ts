@@ -29,7 +29,7 @@ export interface Backend {
 	/** Makes the kernel forget a name, for one that is gone. */
 	invalidate(path: string): void;
 	/** Makes it forget all names, for a machine that is another one. */
-	invalidateAll(): Promise<void>;
+	invalidateAll(path?: string): Promise<void>;
 	/** Lets go of the kernel: whoever still uses the mount gets errors from then on. */
 	unmount(): Promise<void>;
 }

@@ -21,8 +21,11 @@ export interface MountHandle {
 	readonly ended: Promise<void>;
 	/** Makes the kernel forget a name, for one that is gone. */
 	invalidate(path: string): void;
-	/** Makes it forget all names, for a machine that is another one; resolves when it has. */
-	invalidateAll(): Promise<void>;
+	/**
+	 * Makes it forget all names in a directory, the root if none is named, for a machine that is another
+	 * one; resolves when it has.
+	 */
+	invalidateAll(path?: string): Promise<void>;
 	/** Detaches a mount that is in use: who uses it gets errors from then on. */
 	unmount(): Promise<Departure>;
 }
@@ -120,7 +123,7 @@ export async function serveFileSystem(
 		mountpoint,
 		ended: ended.promise,
 		invalidate: (path) => backend.invalidate(path),
-		invalidateAll: () => backend.invalidateAll(),
+		invalidateAll: (path) => backend.invalidateAll(path),
 		unmount() {
 			leaving ??= leave();
 			return leaving;

@@ -1,7 +1,7 @@
 /** A running machine as what is mounted. */
 import { MountError, type QomfsError } from "../errors.ts";
-import type { BackendChoice, MountHandle } from "../fuse/serve.ts";
-import { formatJson } from "../json.ts";
+import type { BackendChoice } from "../fuse/serve.ts";
+import { formatJson, type JsonObject } from "../json.ts";
 import { log } from "../log.ts";
 import { freshnessOf } from "../machine/freshness.ts";
 import { Machine } from "../machine/machine.ts";
@@ -18,7 +18,7 @@ import type { Directory } from "../vfs/node.ts";
 import { qomRoot } from "../vfs/qomDirectory.ts";
 import { Volume } from "../vfs/volume.ts";
 import type { MountSettings } from "./settings.ts";
-import type { Subject } from "./subject.ts";
+import type { NameHandle, Subject } from "./subject.ts";
 
 /** What `.qomfs/events` keeps. */
 const maxEvents = 10_000;
@@ -41,7 +41,7 @@ export function machineSubject(
 	});
 	/** Why it is over, if a loss is the end; that may come while the kernel is still busy. */
 	let end: QomfsError | undefined;
-	let handle: MountHandle | undefined;
+	let handle: NameHandle | undefined;
 	let share: ShareServer | undefined;
 	let isClosed = false;
 	machine.onForget(async () => handle?.invalidateAll());
@@ -68,20 +68,31 @@ export function machineSubject(
 		});
 		return sharing;
 	};
+	const status = () => ({
+		...machine.status(),
+		pid: process.pid,
+		backend: backend.name,
+	});
 	return {
-		root: machineRoot(
-			machine,
-			mountpoint,
-			settings,
-			backend,
-			() => share?.path,
-		),
+		root: machineRoot(machine, mountpoint, settings, backend, {
+			status,
+			sharedPath: () => share?.path,
+		}),
 		fsname: formatAddress(address),
 		title: () => titleOf(machine),
 		state: () => stateOf(machine),
+		status,
+		isThere: () => machine.isConnected,
 		async open() {
 			if (settings.delayConnect) machine.openLater();
 			else await machine.open();
+			await shareIfFree();
+		},
+		async openEventually() {
+			await machine.open().catch((error) => {
+				log.session("not yet: %s", error.message);
+				machine.openLater();
+			});
 			await shareIfFree();
 		},
 		litter: () => (share ? [share.path] : []),
@@ -126,13 +137,18 @@ async function shared(
 	}
 }
 
+interface MachineControl {
+	readonly status: () => JsonObject;
+	readonly sharedPath: () => string | undefined;
+}
+
 /** A machine's tree with its `.qomfs`, to be mounted alone or beside others. */
 function machineRoot(
 	machine: Machine,
 	mountpoint: string,
 	{ readOnly, unsafeWrites, hideUnreadable }: MountSettings,
-	{ name, mostWaiting }: BackendChoice,
-	sharedPath: () => string | undefined,
+	{ mostWaiting }: BackendChoice,
+	{ status, sharedPath }: MachineControl,
 ): Directory {
 	const volume = new Volume({
 		readOnly,
@@ -148,7 +164,7 @@ function machineRoot(
 		onEvent: ({ message }) => events.append(formatJson(message)),
 	});
 	const control = controlDirectory(volume, {
-		status: () => ({ ...machine.status(), pid: process.pid, backend: name }),
+		status,
 		events,
 		links: () => ({ monitor: sharedPath() }),
 	});

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { type Mounted, serveMount } from "./serveMount.ts";
 import { defaultMountSettings, type MountSettings } from "./settings.ts";
-import { parseSource } from "./source.ts";
+import { parseSources } from "./source.ts";
 
 /**
  * Mounts a machine and serves it from this process, until it is unmounted or the process
@@ -11,18 +11,18 @@ import { parseSource } from "./source.ts";
  * **Never touch the mount with synchronous calls from this very process** (`readFileSync`):
  * they wait for an answer that only this process can give, and cannot be interrupted.
  *
- * @param source as for `connect`, or a snapshot
+ * @param source as for `connect`, a snapshot, a directory of monitors, or `NAME=SOURCE` of several
  * @param mountpoint an empty directory
  * @throws AddressError; SnapshotError; MountError the kernel or the mount point refused;
  * ConnectError, BusyError, TimeoutError as `connect` does
  */
 export async function mount(
-	source: string,
+	source: string | readonly string[],
 	mountpoint: string,
 	settings: Partial<MountSettings> = {},
 ): Promise<Mounted> {
 	return serveMount({
-		source: await parseSource(source),
+		source: await parseSources([source].flat()),
 		path: resolve(mountpoint),
 		settings: { ...defaultMountSettings(), ...settings },
 	});

@@ -10,6 +10,7 @@ import {
 import { freshnessOf } from "../machine/freshness.ts";
 import { FileSystem } from "../vfs/fileSystem.ts";
 import { machineSubject } from "./machineSubject.ts";
+import { machinesSubject } from "./machinesSubject.ts";
 import type { MountSettings } from "./settings.ts";
 import { snapshotSubject } from "./snapshotSubject.ts";
 import type { MountSource } from "./source.ts";
@@ -48,11 +49,25 @@ export async function serveMount({
 }: MountRequest): Promise<Mounted> {
 	const mountpoint = await prepareMountpoint(path);
 	const backend = await chooseBackend(settings.backend);
-	const subject =
-		source.kind === "snapshot"
-			? await snapshotSubject(source.path, mountpoint, settings, backend)
-			: machineSubject(source, mountpoint, settings, backend);
+	const subject = await subjectOf(source, mountpoint, settings, backend);
 	return serve(subject, mountpoint, settings, backend);
+}
+
+async function subjectOf(
+	source: MountSource,
+	mountpoint: string,
+	settings: MountSettings,
+	backend: BackendChoice,
+): Promise<Subject> {
+	switch (source.kind) {
+		case "snapshot":
+			return snapshotSubject(source.path, mountpoint, settings, backend);
+		case "named":
+		case "directory":
+			return machinesSubject(source, mountpoint, settings, backend);
+		default:
+			return machineSubject(source, mountpoint, settings, backend);
+	}
 }
 
 async function serve(

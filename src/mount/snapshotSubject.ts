@@ -35,16 +35,17 @@ export async function snapshotSubject(
 		mostWaiting,
 		sinceMs: () => Math.max(0, Date.parse(time)),
 	});
+	const status = () => ({
+		connection: "snapshot",
+		source: path,
+		qemu: qemu?.version ?? null,
+		machine: snapshot.machine ?? null,
+		since: time,
+		pid: process.pid,
+		backend: name,
+	});
 	const control = controlDirectory(volume, {
-		status: () => ({
-			connection: "snapshot",
-			source: path,
-			qemu: qemu?.version ?? null,
-			machine: snapshot.machine ?? null,
-			since: time,
-			pid: process.pid,
-			backend: name,
-		}),
+		status,
 		events: new LogFile(0),
 		links: () => ({ snapshot: path }),
 	});
@@ -54,7 +55,10 @@ export async function snapshotSubject(
 		fsname: path,
 		title: () => title,
 		state: () => `${title} from a snapshot`,
+		status,
+		isThere: () => true,
 		open: async () => {},
+		openEventually: async () => {},
 		litter: () => [],
 		served() {},
 		close: async () => {},

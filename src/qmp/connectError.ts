@@ -92,15 +92,18 @@ function refusal(address: Address): string {
 	if (address.kind === "tcp")
 		return "connection refused; is QEMU running with -qmp tcp:HOST:PORT,server=on,wait=off?";
 	const stats = lstatSync(address.path, { throwIfNoEntry: false });
-	if (stats?.isFile())
-		return "a file, not a socket; this needs a running machine, a snapshot does not do";
+	if (stats?.isFile()) return onlyFile;
 	if (!stats?.isSocket())
 		return "not a socket; give the path of a QMP socket, or of a mount";
 	return "nothing listens on this socket; QEMU has ended and left it behind";
 }
 
+const onlyFile =
+	"a file, not a socket; this needs a running machine, a snapshot does not do";
+
 async function permissionDenied(socket: string): Promise<string> {
 	const [path, stats] = reachable(socket);
+	if (path === socket && stats.isFile()) return onlyFile;
 	const [user, group] = await owners(path, stats);
 	const what = path === socket ? "it" : path;
 	const needed = path === socket ? 0o020 : 0o010;

@@ -82,10 +82,17 @@ async function inProcess(hasListGet: boolean): Promise<FileSystemUnderTest> {
 	};
 }
 
-async function mounted(backend: BackendName): Promise<FileSystemUnderTest> {
+/** @param name of the machine's directory, where it is one of several */
+async function mounted(
+	backend: BackendName,
+	name = "",
+): Promise<FileSystemUnderTest> {
 	const vm = await startTestMachine();
-	const mounted = await mountQomfs(vm.socket, `backend=${backend}`);
-	const at = (path: string) => join(mounted.path, path);
+	const sources = name
+		? [`${name}=${vm.socket}`, `other=${join(vm.directory, "nosuch")}`]
+		: [vm.socket];
+	const mounted = await mountQomfs(sources, `backend=${backend}`);
+	const at = (path: string) => join(mounted.path, name, path);
 	return {
 		readdir: (path) => files.readdir(at(path)),
 		async lstat(path) {
@@ -120,8 +127,12 @@ fileSystemContract("in process, of a QEMU before 10.1,", () =>
 fileSystemContract("in process", () => inProcess(true));
 
 describe.skipIf(lacksMount)("with a real QEMU,", () => {
-	for (const backend of backendNames)
+	for (const backend of backendNames) {
 		fileSystemContract(`mounted with backend=${backend}`, () =>
 			mounted(backend),
 		);
+		fileSystemContract(`mounted beside others with backend=${backend}`, () =>
+			mounted(backend, "a machine"),
+		);
+	}
 });

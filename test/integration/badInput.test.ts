@@ -120,7 +120,6 @@ describe("a SOURCE where nothing listens", () => {
 			/neither a monitor's socket nor a snapshot/,
 			(path) => writeFile(path, "text"),
 		],
-		["a directory", /not a socket; give the path/, (path) => mkdir(path)],
 		[
 			"a device",
 			/not a socket; give the path/,
@@ -133,6 +132,14 @@ describe("a SOURCE where nothing listens", () => {
 		const finished = await box.qomfs([path, box.mountpoint, ...quick]);
 		expectRefusal(finished, 3, message);
 		expect(finished.stderr).toContain(path);
+		expect(await box.leftovers()).toEqual([]);
+	});
+
+	it("is refused: a directory without a monitor", async () => {
+		const path = join(box.directory, "source");
+		await mkdir(path);
+		const finished = await box.qomfs([path, box.mountpoint]);
+		expectRefusal(finished, 2, /there is no monitor in it/);
 		expect(await box.leftovers()).toEqual([]);
 	});
 
@@ -256,7 +263,7 @@ describe("a command line", () => {
 		["a value too many", ["-o", "ro=1"], /takes no value/],
 		["-o without options", ["-o"], /'-o .*argument missing.*--help/],
 		["an unknown flag", ["--forground"], /'--forground'.*--help/],
-		["a third argument", ["more"], /too many arguments.*--help/],
+		["a third argument", ["more"], /write NAME=SOURCE for each/],
 	])("is refused with %s", async (_what, flags, message) => {
 		const args = ["/nosuch.sock", box.mountpoint, ...flags];
 		expectRefusal(await box.qomfs(args), 2, message);

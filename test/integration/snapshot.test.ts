@@ -481,7 +481,11 @@ describe("a snapshot in a pipe", () => {
 		const bin = new URL("../../bin", import.meta.url).pathname;
 		const child = spawn(
 			"bash",
-			["-c", `node ${bin}/qom-get.js -s <(cat ${file.pathname}) net0.mac`],
+			[
+				"-c",
+				`"$0" ${bin}/qom-get.js -s <(cat ${file.pathname}) net0.mac`,
+				process.execPath,
+			],
 			{ stdio: ["ignore", "pipe", "inherit"] },
 		);
 		let said = "";

@@ -70,16 +70,20 @@ export interface Mounted {
 	unmount(): Promise<void>;
 }
 
-/** Mounts a monitor on a new directory, in the background. */
+/** Mounts a monitor, or several sources, on a new directory, in the background. */
 export async function mountQomfs(
-	socket: string,
+	sources: string | readonly string[],
 	options?: string,
 ): Promise<Mounted> {
 	const directory = await mkdtemp(join(tmpdir(), "qomfs-mount-"));
 	const path = join(directory, "vm");
 	await mkdir(path);
 	const flags = options ? ["-o", options] : [];
-	const { status, stderr } = await runQomfs(socket, path, ...flags);
+	const { status, stderr } = await runQomfs(
+		...[sources].flat(),
+		path,
+		...flags,
+	);
 	if (status !== 0) throw new Error(`qomfs ended with ${status}: ${stderr}`);
 	const readStatus = async () =>
 		JSON.parse(await readFile(join(path, ".qomfs/status"), "utf8"));

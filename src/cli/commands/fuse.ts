@@ -22,5 +22,5 @@ export const command: CommandDefinition<MountFlags & MachineFlags> = {
 	],
 	lists: [mountOptionsList],
 	run: ([mountpoint = ""], flags) =>
-		runMount(sourceOf(flags), mountpoint, { ...flags, foreground: true }),
+		runMount([sourceOf(flags)], mountpoint, { ...flags, foreground: true }),
 };

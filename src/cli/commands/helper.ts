@@ -36,7 +36,7 @@ export const command: CommandDefinition<HelperFlags> = {
 		}
 		// fstab(5) is compared with the table of mounts by this name.
 		const name = settings.fsname ?? source;
-		await runMount(source, resolve(mountpoint), {
+		await runMount([source], resolve(mountpoint), {
 			o: [...known, `fsname=${name.replaceAll(",", "?")}`],
 		});
 	},

@@ -55,10 +55,12 @@ export const mountOptionsList: HelpList = {
 
 export const command: CommandDefinition<MountFlags & MachineFlags> = {
 	arguments: [
-		{ name: "[source]", help: `${sourceHelp} (default: QMP_SOCKET)` },
-		{ name: "[mountpoint]", help: "an empty directory" },
+		{
+			name: "[source...]",
+			help: `${sourceHelp} (default: QMP_SOCKET); or NAME=SOURCE for each of several machines; or a directory of monitors. Behind it the mount point, an empty directory`,
+		},
 	],
-	usage: "[options] [source] <mountpoint>",
+	usage: "[options] [source...] <mountpoint>",
 	options: [
 		{ flags: "-f, --foreground", help: "stay in the foreground" },
 		{
@@ -70,45 +72,46 @@ export const command: CommandDefinition<MountFlags & MachineFlags> = {
 		{ flags: "--background-child" },
 	],
 	lists: [mountOptionsList],
-	run([first, second], flags, { isTyped }) {
-		if (second !== undefined && isTyped("socket"))
+	run(words, flags, { isTyped }) {
+		const mountpoint = words.at(-1);
+		const sources = words.slice(0, -1);
+		if (sources.length > 0 && isTyped("socket"))
 			throw new UsageError(
-				`two sources: ${first} and -s ${flags.socket}; give one`,
+				`two sources: ${sources[0]} and -s ${flags.socket}; give one`,
 			);
-		if (first === undefined)
+		if (mountpoint === undefined)
 			throw new UsageError(
 				"missing 'source' and 'mountpoint'; 'qomfs mount --help' shows how",
 			);
-		if (second !== undefined) return runMount(first, second, flags);
+		if (sources.length > 0) return runMount(sources, mountpoint, flags);
 		if (!flags.socket)
 			throw new UsageError(
 				"missing 'mountpoint', or for the source QMP_SOCKET; 'qomfs mount --help' shows how",
 			);
-		return runMount(flags.socket, first, flags);
+		return runMount([flags.socket], mountpoint, flags);
 	},
 };
 
 /** @throws QomfsError */
 export async function runMount(
-	source: string,
+	sources: readonly string[],
 	mountpoint: string,
 	flags: MountFlags,
 ): Promise<void> {
 	if (flags.debug) showEverything();
 	if (mountpoint === "")
 		throw new UsageError("the mount point is empty; name a directory");
-	refuseSwapped(source, mountpoint);
-	const { addressOfMount } = await import("../../share/place.ts");
-	const { parseSource } = await import("../../mount/source.ts");
+	refuseSwapped(sources, mountpoint);
+	const { parseSources } = await import("../../mount/source.ts");
 	const request = {
-		source: (await addressOfMount(source)) ?? (await parseSource(source)),
+		source: await parseSources(sources),
 		path: resolve(mountpoint),
 		settings: parseMountOptions((flags.o ?? []).join(",")),
 	};
 	const isForeground = flags.foreground || flags.debug;
 	if (!isForeground && !flags.backgroundChild) {
 		const { startInBackground } = await import("../background.ts");
-		return startInBackground(source, mountpoint, flags.o ?? []);
+		return startInBackground(sources, mountpoint, flags.o ?? []);
 	}
 	for (const flag of smallHeap) setFlagsFromString(flag);
 	const { serveMount } = await import("../../mount/serveMount.ts");
@@ -126,7 +129,11 @@ export async function runMount(
 }
 
 /** @throws UsageError */
-function refuseSwapped(source: string, mountpoint: string): void {
+function refuseSwapped(
+	[source = "", ...others]: readonly string[],
+	mountpoint: string,
+): void {
+	if (others.length > 0) return;
 	const kindOf = (path: string) => {
 		try {
 			return lstatSync(path);

@@ -38,7 +38,7 @@ export const command: CommandDefinition<StatusFlags> = {
 	options: [jsonOption],
 	async run([path], { json }) {
 		const mounts = path === undefined ? ownMounts() : [await mountAt(path)];
-		const shown = await Promise.all(mounts.map(look));
+		const shown = (await Promise.all(mounts.map(look))).flat();
 		if (json) for (const each of shown) print(formatJson(each));
 		else if (shown.length === 0)
 			process.stderr.write("qomfs: nothing is mounted\n");
@@ -64,25 +64,51 @@ async function mountAt(path: string): Promise<OwnMount> {
 /** Between two looks at the counters. */
 const rateMs = 500;
 
-/** What a mount tells of itself, and how busy it is. */
+/** What a mount tells of itself, and how busy it is; if it has several machines, of each. */
 async function look({
 	mountpoint,
 	source,
 	userId,
-}: OwnMount): Promise<JsonObject> {
+}: OwnMount): Promise<readonly JsonObject[]> {
 	const known = { mountpoint, source };
 	const before = await read(mountpoint);
 	if (!isObject(before))
-		return {
-			...known,
-			connection:
-				before === "denied"
-					? `of ${await userName(userId)}`
-					: "does not answer",
-		};
+		return [
+			{
+				...known,
+				connection:
+					before === "denied"
+						? `of ${await userName(userId)}`
+						: "does not answer",
+			},
+		];
 	await sleep(rateMs);
 	const now = await read(mountpoint);
 	const status = isObject(now) ? now : before;
+	const { machines, ...whole } = status;
+	if (!Array.isArray(machines)) return [withRate(known, before, status)];
+	const earlier = machinesIn(before);
+	return [
+		{ ...known, ...whole },
+		...machinesIn(status).map(({ name, ...machine }) =>
+			withRate(
+				{ mountpoint: join(mountpoint, String(name)) },
+				earlier.find((each) => each.name === name) ?? machine,
+				machine,
+			),
+		),
+	];
+}
+
+function machinesIn({ machines }: JsonObject): readonly JsonObject[] {
+	return Array.isArray(machines) ? machines.filter(isObject) : [];
+}
+
+function withRate(
+	known: JsonObject,
+	before: JsonObject,
+	status: JsonObject,
+): JsonObject {
 	const commands = Number(status.commands) - Number(before.commands);
 	const perSecond = Math.max(0, Math.round((commands * 1000) / rateMs));
 	return {

@@ -70,8 +70,9 @@ interface Failed extends Failure {
 async function failuresAround(
 	file: string,
 ): Promise<readonly Failed[] | undefined> {
-	const mountpoint = mountOf(file);
-	if (mountpoint === undefined) return undefined;
+	const mounted = mountOf(file);
+	if (mounted === undefined) return undefined;
+	const mountpoint = await rootOf(mounted, file);
 	const log = await readFile(join(mountpoint, ".qomfs/errors"), "utf8").catch(
 		(cause) => {
 			throw new MountError(
@@ -92,6 +93,19 @@ async function failuresAround(
 			const place = path === "/" ? mountpoint : join(mountpoint, path);
 			return { ...failure, place };
 		});
+}
+
+/** Of a mount of several machines, the directory of the one that a file belongs to. */
+async function rootOf(mountpoint: string, file: string): Promise<string> {
+	const [name = ""] = file.slice(mountpoint.length + 1).split("/");
+	const text = await readFile(join(mountpoint, ".qomfs/status"), "utf8").catch(
+		() => "{}",
+	);
+	const { machines = [] }: { machines?: readonly { name: string }[] } =
+		JSON.parse(text);
+	return machines.some((machine) => machine.name === name)
+		? join(mountpoint, name)
+		: mountpoint;
 }
 
 function explain({ time, operation, errno, desc, ...rest }: Failed): string {

@@ -28,13 +28,15 @@ export async function mountKernel(
 	process.once("exit", atExit);
 	await session.ready;
 	return {
-		invalidate(path) {
-			session.withdraw(path.split("/").slice(1));
-		},
-		invalidateAll: () => session.withdrawAll(),
+		invalidate: (path) => session.withdraw(namesIn(path)),
+		invalidateAll: (path = "/") => session.withdrawAll(namesIn(path)),
 		async unmount() {
 			await session.close();
 			process.off("exit", atExit);
 		},
 	};
+}
+
+function namesIn(path: string): readonly string[] {
+	return path.split("/").filter((name) => name !== "");
 }

@@ -116,13 +116,14 @@ export class KernelSession {
 	}
 
 	/**
-	 * Makes it forget all names; resolves when it has. What has the same name again is the same file,
+	 * Makes it forget all names in a directory; resolves when it has. What has the same name again is the same file,
 	 * so that whoever watches it (inotify) goes on to.
 	 */
-	withdrawAll(): Promise<void> {
-		const { root } = this.#nodes;
-		for (const held of root.children?.values() ?? [])
-			this.#invalidate(held, root);
+	withdrawAll(names: readonly string[] = []): Promise<void> {
+		const directory = this.#nodes.find(names);
+		if (directory)
+			for (const held of directory.children?.values() ?? [])
+				this.#invalidate(held, directory);
 		return this.#channel.settled();
 	}
 

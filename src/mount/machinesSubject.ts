@@ -1,0 +1,274 @@
+/**
+ * Several machines as what is mounted: each is a directory, with its own volume, session, cache and shared
+ * monitor, so that one that is dead or hangs slows no other. One that is not there is an empty directory.
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { beginningOf, UsageError } from "../errors.ts";
+import type { BackendChoice } from "../fuse/serve.ts";
+import type { JsonObject } from "../json.ts";
+import { log } from "../log.ts";
+import { formatAddress } from "../qmp/address.ts";
+import { joinPath, rootPath } from "../qom/path.ts";
+import {
+	controlDirectory,
+	controlName,
+} from "../vfs/control/controlDirectory.ts";
+import { LogFile } from "../vfs/control/logFile.ts";
+import type { Directory, Entry, Node } from "../vfs/node.ts";
+import { Volume } from "../vfs/volume.ts";
+import { machineSubject } from "./machineSubject.ts";
+import { monitorsIn } from "./monitors.ts";
+import type { MountSettings } from "./settings.ts";
+import { snapshotSubject } from "./snapshotSubject.ts";
+import type {
+	MachineSource,
+	MonitorDirectory,
+	NamedSources,
+} from "./source.ts";
+import type { NameHandle, Subject } from "./subject.ts";
+
+/** How often a directory is looked at for monitors that come and go. */
+const lookMs = 1000;
+
+/** The kernel takes 4096 bytes of options in all. */
+const mostShown = 500;
+
+/** @throws SnapshotError a snapshot among them cannot be read; UsageError nothing is there */
+export async function machinesSubject(
+	source: NamedSources | MonitorDirectory,
+	mountpoint: string,
+	settings: MountSettings,
+	backend: BackendChoice,
+): Promise<Subject> {
+	const machines = new Machines(mountpoint, settings, backend);
+	if (source.kind === "named")
+		for (const [name, each] of source.sources) await machines.add(name, each);
+	else {
+		await machines.follow(source.path);
+		if (machines.count === 0 && !settings.delayConnect)
+			throw new UsageError(
+				`${source.path}: there is no monitor in it; -o delay_connect waits for them`,
+			);
+	}
+	const fsname =
+		source.kind === "directory"
+			? source.path
+			: beginningOf(
+					[...source.sources]
+						.map(([name, each]) => `${name}=${nameOf(each)}`)
+						.join(" "),
+					mostShown,
+				);
+	return {
+		root: machines.root,
+		fsname,
+		title: () => `${machines.count} machines`,
+		state: () => machines.state,
+		status: () => machines.status(),
+		isThere: () => true,
+		open: () => machines.open(),
+		openEventually: () => machines.open(),
+		litter: () => machines.litter(),
+		served: (handle) => machines.served(handle),
+		close: () => machines.close(),
+	};
+}
+
+function nameOf(source: MachineSource): string {
+	return source.kind === "snapshot" ? source.path : formatAddress(source);
+}
+
+class Machines {
+	readonly root: Directory;
+	readonly #mountpoint: string;
+	readonly #settings: MountSettings;
+	readonly #backend: BackendChoice;
+	readonly #members = new Map<string, Subject>();
+	readonly #closing = new AbortController();
+	#handle: NameHandle | undefined;
+
+	constructor(
+		mountpoint: string,
+		settings: MountSettings,
+		backend: BackendChoice,
+	) {
+		this.#mountpoint = mountpoint;
+		// The end of one machine is not the end of the others.
+		this.#settings = { ...settings, reconnect: true };
+		// The binding takes few requests, and all machines share them.
+		const { mostWaiting } = backend;
+		this.#backend =
+			mostWaiting === undefined
+				? backend
+				: { ...backend, mostWaiting: Math.ceil(mostWaiting / 6) };
+		this.root = this.#rootDirectory();
+	}
+
+	get count(): number {
+		return this.#members.size;
+	}
+
+	get #countThere(): number {
+		return [...this.#members.values()].filter((each) => each.isThere()).length;
+	}
+
+	get state(): string {
+		return `${this.#countThere} of ${this.count} machines are there`;
+	}
+
+	status(): JsonObject {
+		return {
+			connection: this.state,
+			machines: [...this.#members].map(([name, member]) => ({
+				name,
+				...member.status(),
+			})),
+			pid: process.pid,
+		};
+	}
+
+	async add(name: string, source: MachineSource): Promise<Subject> {
+		const mountpoint = `${this.#mountpoint}/${name}`;
+		const member =
+			source.kind === "snapshot"
+				? await snapshotSubject(
+						source.path,
+						mountpoint,
+						this.#settings,
+						this.#backend,
+					)
+				: machineSubject(source, mountpoint, this.#settings, this.#backend);
+		this.#members.set(name, member);
+		if (this.#handle) member.served(this.#handleOf(name, this.#handle));
+		return member;
+	}
+
+	/** Each has its first chance before the mount is ready, so that what is there can be seen at once. */
+	async open(): Promise<void> {
+		await Promise.all(
+			[...this.#members.values()].map((member) => member.openEventually()),
+		);
+	}
+
+	/** From now on it has the machines of a directory. */
+	async follow(directory: string): Promise<void> {
+		await this.#adopt(directory, false);
+		void this.#goOn(directory);
+	}
+
+	async #goOn(directory: string): Promise<void> {
+		const { signal } = this.#closing;
+		while (!signal.aborted) {
+			await sleep(lookMs, undefined, { ref: false, signal }).catch(() => {});
+			if (!signal.aborted && this.#handle) await this.#adopt(directory, true);
+		}
+	}
+
+	/** @param opens whether those that are new are to be connected at once */
+	async #adopt(directory: string, opens: boolean): Promise<void> {
+		const monitors = await monitorsIn(directory);
+		for (const [name, member] of [...this.#members])
+			if (!monitors.has(name)) {
+				this.#members.delete(name);
+				this.#handle?.invalidate(joinPath(rootPath, name));
+				await member.close().catch((error) => log.session("%O", error));
+			}
+		for (const [name, path] of monitors) {
+			if (this.#members.has(name)) continue;
+			const member = await this.add(name, { kind: "unix", path });
+			if (opens) void member.openEventually();
+			this.#handle?.invalidate(joinPath(rootPath, name));
+		}
+	}
+
+	litter(): readonly string[] {
+		return [...this.#members.values()].flatMap((member) => member.litter());
+	}
+
+	served(handle: NameHandle): void {
+		this.#handle = handle;
+		for (const [name, member] of this.#members)
+			member.served(this.#handleOf(name, handle));
+	}
+
+	async close(): Promise<void> {
+		this.#closing.abort();
+		await Promise.all(
+			[...this.#members.values()].map((member) => member.close()),
+		);
+	}
+
+	/** What one machine may do to the mount: withdraw its own names. */
+	#handleOf(name: string, handle: NameHandle): NameHandle {
+		const below = (path: string) =>
+			path === rootPath
+				? joinPath(rootPath, name)
+				: `${joinPath(rootPath, name)}${path}`;
+		return {
+			invalidate: (path) => handle.invalidate(below(path)),
+			invalidateAll: (path = rootPath) => handle.invalidateAll(below(path)),
+			unmount: async () => "unmounted",
+		};
+	}
+
+	#rootDirectory(): Directory {
+		const sinceMs = Date.now();
+		const { readOnly } = this.#settings;
+		const volume = new Volume({
+			...{ readOnly, unsafeWrites: false, hideUnreadable: false },
+			...{ mountpoint: this.#mountpoint, mostWaiting: undefined },
+			sinceMs: () => sinceMs,
+		});
+		const control = controlDirectory(volume, {
+			status: () => this.status(),
+			events: new LogFile(0),
+			links: () => ({}),
+		});
+		const known = () =>
+			({
+				kind: "directory",
+				mode: volume.mode(0o755),
+				size: 0,
+				mtimeMs: sinceMs,
+			}) as const;
+		const nodeOf = (member: Subject) => whileThere(member);
+		return {
+			kind: "directory",
+			volume,
+			path: rootPath,
+			waits: false,
+			attributes: async () => known(),
+			known,
+			hidden: (name) => (name === controlName ? control : undefined),
+			lookup: async (name) => {
+				const member = this.#members.get(name);
+				return member && nodeOf(member);
+			},
+			entries: async () =>
+				[...this.#members].map(([name, member]) => ({
+					name,
+					node: nodeOf(member),
+				})),
+		};
+	}
+}
+
+/** The root of a machine, which is empty while the machine is not there. */
+function whileThere({ root, isThere }: Subject): Directory {
+	return {
+		kind: "directory",
+		volume: root.volume,
+		path: root.path,
+		waits: root.waits,
+		attributes: () => root.attributes(),
+		known: () => root.known(),
+		xattrs: () =>
+			root.xattrs?.() ?? { names: async () => [], get: async () => undefined },
+		hidden: (name): Node | undefined => root.hidden?.(name),
+		lookup: async (name) => (isThere() ? root.lookup(name) : undefined),
+		entries: async (): Promise<readonly Entry[]> =>
+			isThere() ? root.entries() : [],
+		symlink: (name, target) => root.symlink?.(name, target),
+		unlink: (name) => root.unlink?.(name) ?? false,
+	};
+}
