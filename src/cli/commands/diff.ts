@@ -1,37 +1,21 @@
 /** `qomfs diff`: what is different between two machines, or between two moments of one. */
-import {
-	NoMatchError,
-	QomError,
-	QomfsError,
-	UsageError,
-} from "../../errors.ts";
+import { QomfsError, UsageError } from "../../errors.ts";
 import { formatJson, type Json } from "../../json.ts";
 import { compare, type ObjectDifference } from "../../qom/diff/compare.ts";
 import {
-	describeTypes,
 	differencesFromDefaults,
 	differencesOfTypes,
 	isUndescribed,
-	type KnownTypes,
 } from "../../qom/diff/defaults.ts";
-import type { ObjectDocument } from "../../qom/objectDocument.ts";
 import { type QomPath, rootPath } from "../../qom/path.ts";
-import { matcher } from "../../qom/pattern.ts";
 import type { SnapshotOrigin } from "../../qom/snapshot/snapshot.ts";
-import {
-	originOf,
-	type SnapshotProgress,
-	savedObjects,
-} from "../../qom/snapshot/take.ts";
-import type { QomSource, TypeInfo } from "../../qom/source.ts";
-import { startPaths } from "../absolutePath.ts";
 import type { CommandDefinition } from "../command.ts";
+import { lookAt, type Side, startsIn } from "../diffSide.ts";
 import { diffLines, statLines } from "../diffText.ts";
 import { ClassifiedError, type ExitStatus, exitStatus } from "../exitStatus.ts";
-import { type MachineFlags, withSource } from "../openSource.ts";
+import type { MachineFlags } from "../openSource.ts";
 import { jsonOption, sourceHelp, timeoutOption } from "../options.ts";
 import { print, printStyled, styled } from "../output.ts";
-import { startProgress } from "../progress.ts";
 import { errorLine, noteLine, onOneLine } from "../text.ts";
 
 interface DiffFlags extends MachineFlags {
@@ -90,15 +74,6 @@ export const command: CommandDefinition<DiffFlags> = {
 	},
 };
 
-/** A source as it is now. */
-interface Side extends KnownTypes {
-	readonly name: string;
-	readonly origin: SnapshotOrigin;
-	readonly objects: readonly ObjectDocument[];
-	/** Where to look, or why there is nothing. */
-	readonly starts: readonly QomPath[] | Error;
-}
-
 /** @throws QomfsError */
 async function diff(
 	words: readonly string[],
@@ -137,88 +112,6 @@ function undescribed(names: readonly string[]): string {
 	return `properties and defaults are not compared, because none are known of ${names.join(" and ")}; a snapshot has them if it was made with --describe`;
 }
 
-/** Looks at all sources at the same time. */
-async function lookAt(
-	names: readonly string[],
-	path: string,
-	flags: DiffFlags,
-): Promise<readonly Side[]> {
-	const bar = startProgress();
-	const progress = names.map(() => ({ done: 0, total: 0 }));
-	const sum = (member: "done" | "total") =>
-		progress.reduce((total, each) => total + each[member], 0);
-	try {
-		return await Promise.all(
-			names.map((name, index) =>
-				look(name, path, flags, (each) => {
-					progress[index] = each;
-					bar.show({ done: sum("done"), total: sum("total") });
-				}),
-			),
-		);
-	} finally {
-		bar.stop();
-	}
-}
-
-async function look(
-	name: string,
-	path: string,
-	{ timeout, defaults, types }: DiffFlags,
-	onProgress: (progress: SnapshotProgress) => void,
-): Promise<Side> {
-	let side: Side | undefined;
-	await withSource(
-		{ socket: name, ...(timeout !== undefined && { timeout }) },
-		async ({ source, qemu, time }) => {
-			const objects = await Array.fromAsync(
-				savedObjects(source, { onProgress }),
-			);
-			const needsTypes = defaults || types;
-			side = {
-				...{ name, objects },
-				origin: await originOf(source, { qemu, time }),
-				starts: types
-					? typesNamed(await source.types(), path)
-					: await startsOf(source, path).catch(asMissing),
-				types: types ? await source.types() : [],
-				described: needsTypes
-					? await describeTypes(source, objects)
-					: new Map(),
-			};
-		},
-	);
-	return side as Side;
-}
-
-/** The names of types that a pattern means; all for the path of everything. */
-function typesNamed(
-	types: readonly TypeInfo[],
-	pattern: string,
-): readonly string[] | Error {
-	if (pattern === rootPath) return [rootPath];
-	const matches = matcher(pattern);
-	const names = types.map(({ name }) => name).filter(matches);
-	return names.length > 0
-		? names
-		: new NoMatchError(`${pattern}: no type matches`);
-}
-
-/** @throws QomError, NoMatchError there is no such object */
-async function startsOf(
-	source: QomSource,
-	path: string,
-): Promise<readonly QomPath[]> {
-	const starts = await startPaths(source, path);
-	for (const start of starts) await source.list(start);
-	return starts;
-}
-
-function asMissing(error: unknown): Error {
-	if (error instanceof QomError || error instanceof NoMatchError) return error;
-	throw error;
-}
-
 /**
  * Prints what is different, and tells whether anything is.
  *
@@ -244,14 +137,6 @@ function show(
 		for (const line of lines) printStyled(line);
 	}
 	return shown.length > 0 ? exitStatus.refused : exitStatus.done;
-}
-
-/** @throws QomfsError neither source has the path */
-function startsIn(sides: readonly (Side | undefined)[]): readonly QomPath[] {
-	const all = sides.flatMap((side) => (side ? [side.starts] : []));
-	const starts = all.flatMap((each) => (each instanceof Error ? [] : each));
-	if (starts.length === 0) throw all.at(-1);
-	return starts;
 }
 
 function isWithin(
