@@ -38,6 +38,7 @@ import {
 	type MemoryServer,
 	memoryServers,
 } from "./bench/mounts.ts";
+import { measureSnapshots } from "./bench/snapshots.ts";
 import { type Workload, workloads } from "./bench/workloads.ts";
 import { findQemuNext } from "./qemuNext.ts";
 import {
@@ -338,6 +339,7 @@ for (const qemu of qemus) {
 		notes.push(
 			`${bench.qemu} typical: ${await measureCatDuringSweep(bench)}`,
 			...(await measureCommands(bench.vm.socket, 4 * rounds)),
+			await measureSnapshots(bench.vm.socket, bench.source, rounds),
 		);
 	});
 	if (flags.typical) continue;
@@ -348,7 +350,10 @@ for (const qemu of qemus) {
 			if (givesValues || !workload.isSlow)
 				await measureWorkload(bench, workload, workload.isSlow ? 1 : rounds);
 		if (givesValues && !flags.only)
-			notes.push(`${bench.qemu} big: ${await measureMemory(bench)}`);
+			notes.push(
+				`${bench.qemu} big: ${await measureMemory(bench)}`,
+				await measureSnapshots(bench.vm.socket, bench.source, rounds),
+			);
 	});
 }
 
