@@ -99,7 +99,7 @@ function refusal(address: Address): string {
 }
 
 const onlyFile =
-	"a file, not a socket; this needs a running machine, a snapshot does not do";
+	"not a socket, but a file; this needs a running machine, a snapshot does not do";
 
 async function permissionDenied(socket: string): Promise<string> {
 	const [path, stats] = reachable(socket);
