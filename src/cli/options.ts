@@ -88,6 +88,18 @@ export function parseSeconds(text: string): number {
 	return seconds;
 }
 
+/**
+ * Any number above zero.
+ *
+ * @throws InvalidArgumentError
+ */
+export function parsePositive(text: string): number {
+	const number = /^\d*\.?\d+$/.test(text) ? Number(text) : 0;
+	if (!(number > 0 && number <= 1e6))
+		throw new InvalidArgumentError("It must be a number above 0.");
+	return number;
+}
+
 /** @throws InvalidArgumentError */
 export function parseCount(text: string): number {
 	if (!/^\d{1,9}$/.test(text))

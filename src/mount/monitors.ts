@@ -1,6 +1,8 @@
 /** The monitors in a directory, as those who run many machines lay them out. */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { isFileName } from "../qom/path.ts";
+import { controlName } from "../vfs/control/controlDirectory.ts";
 
 /** What ends the names of sockets that are something else: Proxmox puts all of a machine side by side. */
 const others =
@@ -24,10 +26,11 @@ export async function monitorsIn(
 		const stats = await stat(path).catch(() => undefined);
 		if (stats?.isDirectory()) {
 			const monitor = join(path, "monitor.sock");
-			const [, domain = name] = /^domain-\d+-(.+)$/s.exec(name) ?? [];
-			if (await isSocket(monitor)) found.set(free(domain, found), monitor);
+			const [, domain = ""] = /^domain-\d+-(.+)$/s.exec(name) ?? [];
+			if (await isSocket(monitor))
+				found.set(free(usable(domain, name), found), monitor);
 		} else if (stats?.isSocket() && !others.test(name))
-			found.set(free(name.replace(endings, "") || name, found), path);
+			found.set(free(usable(name.replace(endings, ""), name), found), path);
 	}
 	return found;
 }
@@ -35,6 +38,11 @@ export async function monitorsIn(
 async function isSocket(path: string): Promise<boolean> {
 	const stats = await stat(path).catch(() => undefined);
 	return stats?.isSocket() ?? false;
+}
+
+/** The short name, unless no directory of the mount can have it. */
+function usable(short: string, name: string): string {
+	return isFileName(short) && short !== controlName ? short : name;
 }
 
 /** Two of one name, as `a.sock` and `a.qmp`, are `a` and `a.2`. */

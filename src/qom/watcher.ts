@@ -95,13 +95,21 @@ export async function look(
 			target.start,
 		)) {
 			if (!target.hasObject(path)) continue;
-			if (target.isWhole) objects.set(path, type);
+			const seen = new Map<string, ShownValue>();
 			for (const { name, type } of contents.properties)
 				if (parseType(type).kind !== "child" && target.hasProperty(name))
-					put(path, name, await shownValue(source, path, name, contents));
+					seen.set(name, await shownValue(source, path, name, contents));
+			if ([...seen.values()].some(isGone)) continue;
+			if (target.isWhole) objects.set(path, type);
+			for (const [name, value] of seen) put(path, name, value);
 		}
 	}
 	return { objects, values };
+}
+
+/** Whether an object was unplugged between its listing and its values. */
+function isGone(value: ShownValue): boolean {
+	return value instanceof QomError && value.refusal === "no such object";
 }
 
 const nothing: ObjectContents = { properties: [], values: new Map() };

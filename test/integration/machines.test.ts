@@ -224,6 +224,19 @@ describe.skipIf(lacksMount)("a mount of several machines", () => {
 			}
 		});
 
+		it("calls none of them what the mount has already", async () => {
+			const place = join(directory, "odd");
+			await mkdir(place);
+			const silences = await Promise.all(
+				[".qomfs.sock", "..qmp", "a.qmp", "a.sock"].map((name) =>
+					mute(join(place, name)),
+				),
+			);
+			await mount(place);
+			expect(await output('ls -A "$M"')).toBe("..qmp\n.qomfs.sock\na\na.2\n");
+			for (const silence of silences) silence();
+		});
+
 		it("follows monitors that appear and vanish", async () => {
 			const place = join(directory, "coming");
 			await mkdir(place);

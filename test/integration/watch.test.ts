@@ -46,8 +46,9 @@ describe.skipIf(lacksQemu)("qomfs watch", () => {
 			String(tools.socket),
 			...args,
 		);
-		while (!/watching \d+ values? with \d+ QMP/.test(watching.stderr()))
-			await sleep(10);
+		await expect
+			.poll(() => watching.stderr(), { timeout: 30_000, interval: 10 })
+			.toMatch(/watching \d+ values? with \d+ QMP/);
 		return watching;
 	}
 
@@ -177,6 +178,10 @@ describe.skipIf(lacksQemu)("qomfs watch", () => {
 			[["-s", socket, "nosuch*"], 2, /names no property/],
 			[["-s", socket, "--until", "io0"], 2, /PATH\.PROPERTY=VALUE/],
 			[["-s", socket, "--json", "--csv"], 2, /cannot be used with/],
+			[["-s", socket, "sec0.data"], 2, /secrets are not watched/],
+			[["-s", socket, "--until", "sec0.data=hello"], 2, /are not watched/],
+			[["-s", socket, "--rate", "0"], 2, /It must be a number above 0/],
+			[["-s", socket, "--vcd", at("x"), "--record", at("x")], 2, /one file/],
 			[[recorded.pathname], 3, /needs a running machine/],
 			[["-s", socket, "--vcd", at("no/x.vcd")], 1, /cannot write/],
 		] as const)

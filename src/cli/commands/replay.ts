@@ -1,7 +1,6 @@
 /** `qomfs replay`: plays recorded values back into a machine. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { InvalidArgumentError } from "commander";
 import { QomError, QomfsError, ValueError } from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import { formatValue, incomplete, kindOfValue } from "../../qom/codec.ts";
@@ -16,7 +15,12 @@ import {
 	sourceOf,
 	withMachine,
 } from "../openSource.ts";
-import { monitorHelp, socketOption, timeoutOption } from "../options.ts";
+import {
+	monitorHelp,
+	parsePositive,
+	socketOption,
+	timeoutOption,
+} from "../options.ts";
 import { errorLine } from "../text.ts";
 import {
 	type RecordedValue,
@@ -38,7 +42,7 @@ export const command: CommandDefinition<ReplayFlags> = {
 		{
 			flags: "--speed <factor>",
 			help: "so many times as fast (default: 1)",
-			parse: parseFactor,
+			parse: parsePositive,
 		},
 		{
 			flags: "--restore",
@@ -62,14 +66,6 @@ export const command: CommandDefinition<ReplayFlags> = {
 		);
 	},
 };
-
-/** @throws InvalidArgumentError */
-function parseFactor(text: string): number {
-	const factor = /^\d*\.?\d+$/.test(text) ? Number(text) : 0;
-	if (!(factor > 0 && factor <= 1e6))
-		throw new InvalidArgumentError("It must be a number above 0.");
-	return factor;
-}
 
 /** Without the properties that have one value from beginning to end: most of them cannot be set. */
 function whatChanges(

@@ -1,4 +1,5 @@
 /** `qomfs watch`: what changes in a machine, as it changes. */
+import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type QomfsError, TimeoutError, UsageError } from "../../errors.ts";
 import type { Machine } from "../../machine/machine.ts";
@@ -24,6 +25,7 @@ import {
 import {
 	jsonOption,
 	monitorHelp,
+	parsePositive,
 	parseSeconds,
 	patternHelp,
 	socketOption,
@@ -75,7 +77,7 @@ export const command: CommandDefinition<WatchFlags> = {
 		{
 			flags: "--rate <n>",
 			help: `so many QMP commands a second at most (default: ${rateDefault})`,
-			parse: parseSeconds,
+			parse: parsePositive,
 		},
 		{ flags: "--for <sec>", help: "end after so long", parse: parseSeconds },
 		{
@@ -146,11 +148,19 @@ class EventTap implements ConnectionListener {
 	}
 }
 
-/** @throws QomfsError a file cannot be written */
+/** @throws QomfsError a file cannot be written; UsageError */
 async function outputsOf(
 	source: string,
 	{ json, csv, vcd, record, notify }: WatchFlags,
 ): Promise<readonly WatchOutput[]> {
+	if (
+		vcd !== undefined &&
+		record !== undefined &&
+		resolve(vcd) === resolve(record)
+	)
+		throw new UsageError(
+			`${vcd}: one file cannot be both a dump and a recording`,
+		);
 	const printer = json ? jsonPrinter : csv ? csvPrinter : textPrinter;
 	const mounts = notify ? await mountsOf(source) : [];
 	return [

@@ -1,6 +1,8 @@
 /** What a user's words mean to watch: properties, objects with all below them, or patterns for either. */
-import { NoMatchError, QomError } from "../../errors.ts";
+import { NoMatchError, QomError, UsageError } from "../../errors.ts";
+import { objectTypeOf } from "../../qom/contents.ts";
 import { isClock } from "../../qom/diff/volatile.ts";
+import { isSecret } from "../../qom/guard.ts";
 import { type QomPath, rootPath, splitPath } from "../../qom/path.ts";
 import {
 	fixedPart,
@@ -53,6 +55,8 @@ export async function propertyTarget(
 		// QEMU's own words for one that is not there.
 		if (!entries.some(({ name }) => name === property))
 			await source.get(path, property);
+		if (isSecret(await objectTypeOf(source, path), property))
+			throw new UsageError(`${path}.${property}: secrets are not watched`);
 		return { kind: "property", path, property };
 	});
 }
