@@ -304,6 +304,21 @@ describe.skipIf(lacksMount)("a mount of several machines", () => {
 		expectRefusal(await runQomfs(...sources, mountpoint), status, message);
 	});
 
+	it("lets its machines be watched, by their directories or their monitors, however many there are", async () => {
+		const others = Array.from(
+			{ length: 9 },
+			(_none, index) => `m${index}=${join(directory, `nosuch${index}`)}`,
+		);
+		await mount(...others, `a=${one.socket}`);
+		for (const source of [join(mounted?.path ?? "", "a"), one.socket]) {
+			const words = [source, "io0.poll-max-ns", "--for", "0.2"];
+			expect(await runQomfs("watch", ...words)).toMatchObject({
+				status: 0,
+				stderr: expect.stringContaining("watching 1 value"),
+			});
+		}
+	});
+
 	it("is there at once, whatever is down", async () => {
 		const sources = Array.from({ length: 30 }, (_none, index) =>
 			index % 3 === 0

@@ -274,6 +274,7 @@ describe.skipIf(lacksQemu)("qomfs watch", () => {
 			await writeFile(
 				file,
 				[
+					line(0, "poll-grow", 3),
 					line(0.1, "poll-max-ns", 200),
 					line(0.05, "poll-max-ns", 199),
 					line(0.1, "type", "x"),
@@ -286,6 +287,7 @@ describe.skipIf(lacksQemu)("qomfs watch", () => {
 			expect(finished.stderr).toMatch(/type.*not writable/);
 			expect(finished.stderr).toMatch(/nosuch.*not found/);
 			expect(await machine.get("/objects/io0", "poll-max-ns")).toBe(200);
+			expect(await machine.get("/objects/io0", "poll-grow")).toBe(3);
 		});
 
 		it.each<[string, string, RegExp]>([

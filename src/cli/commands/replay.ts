@@ -52,8 +52,9 @@ export const command: CommandDefinition<ReplayFlags> = {
 		socketOption,
 	],
 	async run([file = "", source], flags) {
-		const { values, endSec } = await readRecording(file);
-		const recording = { values: whatChanges(values), endSec };
+		const read = await readRecording(file);
+		const values = read.isRecorded ? whatChanges(read.values) : read.values;
+		const recording = { ...read, values };
 		if (recording.values.length === 0)
 			throw new QomfsError(`${file}: nothing changes in it`);
 		const socket = source ?? sourceOf(flags);

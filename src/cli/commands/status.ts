@@ -89,7 +89,7 @@ async function look({
 	if (!Array.isArray(machines)) return [withRate(known, before, status)];
 	const earlier = machinesIn(before);
 	return [
-		{ ...known, ...whole },
+		{ ...known, ...whole, machines: machines.length },
 		...machinesIn(status).map(({ name, ...machine }) =>
 			withRate(
 				{ mountpoint: join(mountpoint, String(name)) },
@@ -149,7 +149,8 @@ function table(mounts: readonly JsonObject[]): string {
 			state: text("connection"),
 			machine: text("machine"),
 			qemu: text("qemu"),
-			source: text("source"),
+			// Of several, each has a row of its own.
+			source: "machines" in mount ? "" : text("source"),
 			since: text("since").replace(/\.\d+Z$/, "Z"),
 			pid: text("pid"),
 			"commands/s": text("commandsPerSecond"),

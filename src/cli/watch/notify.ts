@@ -5,8 +5,13 @@
 import { constants } from "node:fs";
 import { open, realpath, utimes } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { AddressError } from "../../errors.ts";
 import { log } from "../../log.ts";
-import { formatAddress, parseAddress } from "../../qmp/address.ts";
+import {
+	type Address,
+	formatAddress,
+	parseAddress,
+} from "../../qmp/address.ts";
 import type { Change } from "../../qom/watcher.ts";
 import { ownMounts } from "../commands/umount.ts";
 import type { WatchOutput } from "./output.ts";
@@ -15,9 +20,13 @@ import type { WatchOutput } from "./output.ts";
 export async function mountsOf(source: string): Promise<readonly string[]> {
 	const mounts = ownMounts();
 	const place = resolve(source);
-	const own = mounts.filter(({ mountpoint }) => mountpoint === place);
-	if (own.length > 0) return [place];
+	// The directory of one of several machines is a source, too.
+	const own = mounts.some(({ mountpoint }) =>
+		[place, dirname(place)].includes(mountpoint),
+	);
+	if (own) return [place];
 	const wanted = await canonical(source);
+	if (wanted === undefined) return [];
 	const found = await Promise.all(
 		mounts.map(async ({ mountpoint, source }) =>
 			(await canonical(source)) === wanted ? [mountpoint] : [],
@@ -26,12 +35,23 @@ export async function mountsOf(source: string): Promise<readonly string[]> {
 	return found.flat();
 }
 
-async function canonical(source: string): Promise<string> {
-	const address = parseAddress(source);
+/** Undefined for what is no monitor: a mount may show several, or a snapshot. */
+async function canonical(source: string): Promise<string | undefined> {
+	const address = addressIn(source);
+	if (!address) return undefined;
 	if (address.kind !== "unix") return formatAddress(address);
 	const path = resolve(address.path);
 	const directory = await realpath(dirname(path)).catch(() => dirname(path));
 	return join(directory, basename(path));
+}
+
+function addressIn(source: string): Address | undefined {
+	try {
+		return parseAddress(source);
+	} catch (error) {
+		if (error instanceof AddressError) return undefined;
+		throw error;
+	}
 }
 
 /** Tells the kernel of changes in all mounts, after each look. */

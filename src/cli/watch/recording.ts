@@ -76,6 +76,8 @@ export interface Recording {
 	readonly values: readonly RecordedValue[];
 	/** When it was ended, in seconds since it began. */
 	readonly endSec: number;
+	/** Whether it was recorded, with what all properties had at first, and not written by hand. */
+	readonly isRecorded: boolean;
 }
 
 /** @throws QomfsError it cannot be read; the message says where */
@@ -86,13 +88,16 @@ export async function readRecording(file: string): Promise<Recording> {
 	});
 	const values: RecordedValue[] = [];
 	let endSec = 0;
+	let isRecorded = false;
 	for (const [index, line] of text.split("\n").entries()) {
 		if (line.trim() === "") continue;
 		const value = readLine(line, `${file}: line ${index + 1}`);
+		if (!value) isRecorded = true;
 		endSec = Math.max(endSec, value?.at ?? 0);
 		if (value && "path" in value) values.push(value);
 	}
-	return { values: values.toSorted((a, b) => a.at - b.at), endSec };
+	values.sort((a, b) => a.at - b.at);
+	return { values, endSec, isRecorded };
 }
 
 /** Undefined for the head. @throws QomfsError */
