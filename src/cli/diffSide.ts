@@ -71,13 +71,14 @@ async function look(
 				savedObjects(source, { onProgress }),
 			);
 			const needsTypes = defaults || types;
+			const known = types ? await source.types() : [];
 			side = {
 				...{ name, objects },
 				origin: await originOf(source, { qemu, time }),
 				starts: types
-					? typesNamed(await source.types(), path)
+					? typesNamed(known, path)
 					: await startsOf(source, path).catch(asMissing),
-				types: types ? await source.types() : [],
+				types: known,
 				described: needsTypes
 					? await describeTypes(source, objects)
 					: new Map(),

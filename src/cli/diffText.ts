@@ -1,7 +1,8 @@
 /** Differences as lines for people: an object, and below it what is different in it. */
-import type {
-	ObjectDifference,
-	PropertyDifference,
+import {
+	isWhole,
+	type ObjectDifference,
+	type PropertyDifference,
 } from "../qom/diff/compare.ts";
 import { rootPath, splitPath } from "../qom/path.ts";
 import { isRenamed, numbered, renumberedLines } from "./diffNumbers.ts";
@@ -19,21 +20,21 @@ interface Block {
  * Objects with the same changes are told together; what is in a new or a lost one, and what only has
  * another number, is counted.
  *
- * @param isWhole whether to leave nothing out
+ * @param isFull whether to leave nothing out
  */
 export function diffLines(
 	found: readonly ObjectDifference[],
-	isWhole: boolean,
+	isFull: boolean,
 ): readonly string[] {
 	const blocks: Block[] = [];
 	const byLines = new Map<string, Block>();
-	const rows = isWhole
+	const rows = isFull
 		? found.map((each) => ({ each, within: 0 }))
 		: rowsOf(found);
 	for (const { each, within } of rows) {
 		const { change } = each;
 		if (change === "renumbered") continue;
-		const below = change === "changed" ? propertyLines(each, isWhole) : [];
+		const below = change === "changed" ? propertyLines(each, isFull) : [];
 		const head = headLine(each, within);
 		const key = `${each.change} ${below.join("\n")}`;
 		const same = below.length > 0 ? byLines.get(key) : undefined;
@@ -55,10 +56,8 @@ function ownChange(
 	found: readonly ObjectDifference[],
 ): (each: ObjectDifference) => boolean {
 	const whole = new Set(found.map(({ change, path }) => `${change} ${path}`));
-	return ({ change, path }) =>
-		change === "changed" ||
-		change === "renumbered" ||
-		!whole.has(`${change} ${splitPath(path)[0]}`);
+	return (each) =>
+		!isWhole(each) || !whole.has(`${each.change} ${splitPath(each.path)[0]}`);
 }
 
 function keyOf({ change, path }: ObjectDifference): string {
@@ -70,15 +69,13 @@ function countsWithin(
 	found: readonly ObjectDifference[],
 ): ReadonlyMap<string, number> {
 	const counts = new Map(found.map((each) => [keyOf(each), 0]));
-	for (const { change, path } of found) {
-		if (change !== "added" && change !== "removed") continue;
+	for (const { change, path } of found.filter(isWhole))
 		for (let above = path; above !== rootPath; ) {
 			[above] = splitPath(above);
 			const count = counts.get(`${change} ${above}`);
 			if (count === undefined) break;
 			counts.set(`${change} ${above}`, count + 1);
 		}
-	}
 	return counts;
 }
 
@@ -100,7 +97,7 @@ function rowsOf(found: readonly ObjectDifference[]): readonly Row[] {
 		const row = rows.at(-1);
 		const isLike =
 			row !== undefined &&
-			(change === "added" || change === "removed") &&
+			isWhole(each) &&
 			change === row.each.change &&
 			type === row.each.type &&
 			number === row.last + 1 &&
@@ -122,10 +119,9 @@ function headLine(each: ObjectDifference, within: number): string {
 	const { change, path, from, type, typeBefore } = each;
 	const [mark, colour] = marks[change];
 	const types = [...(typeBefore === undefined ? [] : [typeBefore]), type];
-	const plain = change === "added" || change === "removed";
 	const notes = [
 		...(isRenamed(each) ? [`was ${from}`] : []),
-		...(within > 0 && plain ? [`with ${within} in it`] : []),
+		...(within > 0 && isWhole(each) ? [`with ${within} in it`] : []),
 	];
 	return [
 		styled(["bold", colour], onOneLine(`${mark} ${path}`)),
@@ -148,7 +144,7 @@ const mostNamed = 6;
 
 function propertyLines(
 	{ properties }: ObjectDifference,
-	isWhole: boolean,
+	isFull: boolean,
 ): readonly string[] {
 	const isNew = ({ before }: PropertyDifference) => before === undefined;
 	const isGone = ({ after }: PropertyDifference) => after === undefined;
@@ -162,7 +158,7 @@ function propertyLines(
 		const names = meant.slice(0, mostNamed).map(({ name }) => name);
 		const more = meant.length - names.length;
 		const texts =
-			isWhole || meant.length <= mostWithValues
+			isFull || meant.length <= mostWithValues
 				? meant.map(({ name, before, after }) =>
 						`${name}: ${valueText(after ?? before)}`.replace(/: $/, ""),
 					)

@@ -20,13 +20,14 @@ export async function sharePath(address: Address): Promise<string> {
 
 async function shareName(address: Address): Promise<string> {
 	const name = createHash("sha256")
-		.update(await canonical(address))
+		.update(await canonicalAddress(address))
 		.digest("hex")
 		.slice(0, 32);
 	return `${name}.sock`;
 }
 
-async function canonical(address: Address): Promise<string> {
+/** The same text for every way to write an address. */
+export async function canonicalAddress(address: Address): Promise<string> {
 	if (address.kind !== "unix") return formatAddress(address);
 	const path = resolve(address.path);
 	const directory = await realpath(dirname(path)).catch(() => dirname(path));

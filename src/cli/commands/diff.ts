@@ -1,7 +1,11 @@
 /** `qomfs diff`: what is different between two machines, or between two moments of one. */
 import { QomfsError, UsageError } from "../../errors.ts";
 import { formatJson, type Json } from "../../json.ts";
-import { compare, type ObjectDifference } from "../../qom/diff/compare.ts";
+import {
+	compare,
+	isWhole,
+	type ObjectDifference,
+} from "../../qom/diff/compare.ts";
 import {
 	differencesFromDefaults,
 	differencesOfTypes,
@@ -153,17 +157,15 @@ function isWithin(
 
 /** Without what means nothing; undefined if nothing is left. */
 function withoutNoise(each: ObjectDifference): ObjectDifference | undefined {
-	if (each.change !== "changed" && each.change !== "renumbered") return each;
+	if (isWhole(each)) return each;
 	const properties = each.properties.filter(
 		({ reason }) => reason === undefined,
 	);
-	const isChanged =
-		properties.length > 0 ||
-		each.from !== undefined ||
-		each.typeBefore !== undefined;
-	if (!isChanged) return undefined;
-	const isMore = properties.length > 0 || each.typeBefore !== undefined;
-	return { ...each, properties, change: isMore ? "changed" : "renumbered" };
+	if (properties.length > 0 || each.typeBefore !== undefined)
+		return { ...each, properties, change: "changed" };
+	return each.from === undefined
+		? undefined
+		: { ...each, properties, change: "renumbered" };
 }
 
 function headLine(side: Side | undefined, mark: string): string {

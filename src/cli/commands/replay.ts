@@ -1,5 +1,4 @@
 /** `qomfs replay`: plays recorded values back into a machine. */
-
 import { setTimeout as sleep } from "node:timers/promises";
 import { QomError, QomfsError, ValueError } from "../../errors.ts";
 import type { Json } from "../../json.ts";

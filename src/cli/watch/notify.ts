@@ -3,16 +3,13 @@
  * value. To set a file's size changes nothing in a mount of ours, but the kernel reports it as a change.
  */
 import { constants } from "node:fs";
-import { open, realpath, utimes } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { open, utimes } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { AddressError } from "../../errors.ts";
 import { log } from "../../log.ts";
-import {
-	type Address,
-	formatAddress,
-	parseAddress,
-} from "../../qmp/address.ts";
+import { parseAddress } from "../../qmp/address.ts";
 import type { Change } from "../../qom/watcher.ts";
+import { canonicalAddress } from "../../share/place.ts";
 import { ownMounts } from "../commands/umount.ts";
 import type { WatchOutput } from "./output.ts";
 
@@ -37,17 +34,8 @@ export async function mountsOf(source: string): Promise<readonly string[]> {
 
 /** Undefined for what is no monitor: a mount may show several, or a snapshot. */
 async function canonical(source: string): Promise<string | undefined> {
-	const address = addressIn(source);
-	if (!address) return undefined;
-	if (address.kind !== "unix") return formatAddress(address);
-	const path = resolve(address.path);
-	const directory = await realpath(dirname(path)).catch(() => dirname(path));
-	return join(directory, basename(path));
-}
-
-function addressIn(source: string): Address | undefined {
 	try {
-		return parseAddress(source);
+		return await canonicalAddress(parseAddress(source));
 	} catch (error) {
 		if (error instanceof AddressError) return undefined;
 		throw error;

@@ -22,6 +22,11 @@ export type PropertyDifference = {
 	readonly reason?: string;
 };
 
+/** Whether an object is new or gone, with all that it has. */
+export function isWhole({ change }: ObjectDifference): boolean {
+	return change === "added" || change === "removed";
+}
+
 export type ObjectDifference = {
 	readonly change: "added" | "removed" | "changed" | "renumbered";
 	/** In the second machine, or in the first where it is gone there. */
@@ -85,9 +90,7 @@ function changeOf(
 	const above = b.parent && changes.get(b.parent);
 	const properties = withEchoes(
 		propertyDifferences(a, b, matching),
-		above && "properties" in above && above.change !== "added"
-			? above.properties
-			: [],
+		above && above.change !== "added" ? above.properties : [],
 	);
 	const { path, document } = b;
 	const typeBefore = a.document.type;
