@@ -2,6 +2,7 @@
 import { loadNative } from "../fuse/kernel/native.ts";
 import { log } from "../log.ts";
 import type { Mounted } from "../mount/serveMount.ts";
+import { endings } from "./endings.ts";
 import { onOneLine } from "./text.ts";
 
 /** How often the state is looked at; it is told only when it has changed. */
@@ -11,13 +12,14 @@ const lookMs = 1000;
 const shortestMs = 50;
 
 export interface SystemdService {
-	/** It is about to end. */
-	stopping(): void;
 	/** Nothing is told any more. */
 	end(): void;
 }
 
-/** Tells that a mount is ready, and from then on how it is; undefined outside of systemd. */
+/**
+ * Tells that a mount is ready, from then on how it is, and at a signal that it is about to end;
+ * undefined outside of systemd.
+ */
 export async function startSystemdService(
 	mounted: Mounted,
 ): Promise<SystemdService | undefined> {
@@ -44,9 +46,11 @@ export async function startSystemdService(
 		? setInterval(() => notify("WATCHDOG=1"), watchdogMs)
 		: undefined;
 	for (const timer of [look, watchdog]) timer?.unref();
+	const stopping = () => notify("STOPPING=1");
+	for (const signal of endings) process.on(signal, stopping);
 	return {
-		stopping: () => notify("STOPPING=1"),
 		end() {
+			for (const signal of endings) process.off(signal, stopping);
 			clearInterval(look);
 			clearInterval(watchdog);
 		},

@@ -115,12 +115,13 @@ export async function runMount(
 	}
 	for (const flag of smallHeap) setFlagsFromString(flag);
 	const { serveMount } = await import("../../mount/serveMount.ts");
+	const mounting = serveMount(request).then(unmountOnSignals);
 	if (flags.backgroundChild) {
 		const { announce } = await import("../background.ts");
-		const served = await announce(serveMount(request));
+		const served = await announce(mounting);
 		return served && untilUnmounted(served);
 	}
-	const served = await serveMount(request);
+	const served = await mounting;
 	if (served.note) process.stderr.write(noteLine(served.note));
 	process.stderr.write(
 		`qomfs: ${onOneLine(`${served.title} is mounted on ${served.mountpoint}`)}; Ctrl-C unmounts\n`,
@@ -147,17 +148,20 @@ function refuseSwapped(
 		);
 }
 
-async function untilUnmounted(served: Mounted): Promise<void> {
-	const { startSystemdService } = await import("../systemdService.ts");
-	const service = await startSystemdService(served);
+/** Before anybody learns that it is mounted, for whoever does may end it at once. */
+function unmountOnSignals(served: Mounted): Mounted {
 	const stop = async () => {
-		service?.stopping();
 		if ((await served.unmount()) === "detached")
 			process.stderr.write(
 				`qomfs: ${onOneLine(served.mountpoint)} was in use; it is detached, and programs that still use it get errors\n`,
 			);
 	};
 	for (const signal of endings) process.on(signal, stop);
+	return served;
+}
+
+async function untilUnmounted(served: Mounted): Promise<void> {
+	const { startSystemdService } = await import("../systemdService.ts");
+	const service = await startSystemdService(served);
 	await served.ended.finally(() => service?.end());
-	for (const signal of endings) process.off(signal, stop);
 }
