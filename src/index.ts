@@ -27,12 +27,13 @@ export type { MountSettings } from "./mount/settings.ts";
 export type { ConnectionListener } from "./qmp/connection.ts";
 export type { QmpEvent } from "./qmp/messages.ts";
 export { formatValue, incomplete } from "./qom/codec.ts";
+export { matchObjects } from "./qom/matchObjects.ts";
 export { objectDocument } from "./qom/objectDocument.ts";
-export { matchObjects } from "./qom/pattern.ts";
 export type {
 	Description,
 	PropertyInfo,
 	QomSource,
+	TypeDescription,
 	TypeInfo,
 } from "./qom/source.ts";
 export { type WalkedObject, walk } from "./qom/walk.ts";

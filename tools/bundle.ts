@@ -13,8 +13,8 @@ const directory = join(project, "dist/cli");
 const bundle = await rolldown({
 	input: join(project, "src/cli/main.ts"),
 	platform: "node",
-	// The binding is native, and debugging is seldom wanted.
-	external: ["fuse-native", "koffi", "debug"],
+	// The binding is native, debugging is seldom wanted, and what draws is larger than all the rest.
+	external: ["fuse-native", "koffi", "debug", "@viz-js/viz"],
 });
 const { output } = await bundle.write({
 	file: join(directory, "main.cjs"),

@@ -10,11 +10,11 @@ import type { Json } from "../json.ts";
 import { log } from "../log.ts";
 import { joinPath, type QomPath } from "../qom/path.ts";
 import type {
-	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
 	QomView,
+	TypeDescription,
 	TypeInfo,
 } from "../qom/source.ts";
 import { type Listing, Listings } from "./listings.ts";
@@ -48,10 +48,8 @@ export class CachedSource implements QomView {
 	readonly #listings: Listings;
 	readonly #values: ValueStore;
 	readonly #readAhead: ReadAhead;
-	readonly #descriptions = new Map<
-		string,
-		Promise<ReadonlyMap<string, Description>>
-	>();
+	readonly #descriptions = new Map<string, Promise<TypeDescription>>();
+	#types: Promise<readonly TypeInfo[]> | undefined;
 	/** Whole objects on their way. */
 	readonly #fetching = new Map<QomPath, Fetch>();
 	/** Peeks on their way. A `get` takes its key out: what they bring is older than what it shows. */
@@ -157,12 +155,25 @@ export class CachedSource implements QomView {
 		return this.#listings.fresh(path)?.seen.get(property);
 	}
 
+	qtree(): Promise<string> {
+		return this.#source.qtree();
+	}
+
+	/** There may be more of them later, but those of a module that nobody has loaded yet are there already. */
 	types(base?: string): Promise<readonly TypeInfo[]> {
-		return this.#source.types(base);
+		if (base !== undefined) return this.#source.types(base);
+		const kept = this.#types;
+		if (kept) return kept;
+		const types = this.#source.types();
+		this.#types = types;
+		types.catch(() => {
+			if (this.#types === types) this.#types = undefined;
+		});
+		return types;
 	}
 
 	/** A type does not change while the machine runs. */
-	describe(type: string): Promise<ReadonlyMap<string, Description>> {
+	describe(type: string): Promise<TypeDescription> {
 		const kept = this.#descriptions.get(type);
 		if (kept) return kept;
 		const descriptions = this.#source.describe(type);
@@ -182,6 +193,7 @@ export class CachedSource implements QomView {
 		this.#forgetValues();
 		this.#listings.clear();
 		this.#descriptions.clear();
+		this.#types = undefined;
 	}
 
 	get #readsAhead(): boolean {

@@ -1,6 +1,7 @@
 /** Partial paths: for QEMU, `net0` is the one object whose path ends with it. */
 import { type QomPath, rootPath, withoutTrailingSlashes } from "../qom/path.ts";
 import { isPattern } from "../qom/pattern.ts";
+import { isPlace, placesOf } from "../qom/places.ts";
 import { selectObjects } from "../qom/select.ts";
 import type { QomSource } from "../qom/source.ts";
 import { pathsWithin } from "../qom/walk.ts";
@@ -8,13 +9,17 @@ import { pathsWithin } from "../qom/walk.ts";
 /**
  * The absolute path of an object, so that printed paths are useful elsewhere.
  *
- * @throws QomError none or several objects fit a partial path
+ * @throws QomError none or several objects fit a partial path; NoMatchError
  */
 export async function absolutePath(
 	source: QomSource,
 	path: string,
 ): Promise<QomPath> {
 	if (path.startsWith("/")) return withoutTrailingSlashes(path);
+	if (isPlace(path)) {
+		const [place] = await placesOf(source, path);
+		if (place !== undefined) return place;
+	}
 	const [found, ...others] =
 		path === "" ? [] : await objectsEndingIn(source, path);
 	if (found === undefined || others.length > 0) await source.list(path); // throws QEMU's reason

@@ -31,6 +31,10 @@ const definitions = new Map<string, Definition>(
 		unsafe_reads: definition("read even what is known to end QEMU", () => ({
 			unsafeReads: true,
 		})),
+		introspect: definition(
+			"list the properties of every type in .qomfs/types, so that whoever reads all of it has each type described",
+			() => ({ introspects: true }),
+		),
 		hide_unreadable: definition(
 			"leave out of listings what cannot be read",
 			() => ({ hideUnreadable: true }),

@@ -195,6 +195,24 @@ async function askMachine(
 	return await question(machine); // before it is closed
 }
 
+/**
+ * The flags of a command that takes its source as an argument, too.
+ *
+ * @throws UsageError both are given
+ */
+export function oneSource<Flags extends MachineFlags>(
+	source: string | undefined,
+	flags: Flags,
+	isTyped: (option: string) => boolean,
+): Flags {
+	if (source === undefined) return flags;
+	if (isTyped("socket"))
+		throw new UsageError(
+			`two sources: ${source} and -s ${flags.socket}; give one`,
+		);
+	return { ...flags, socket: source };
+}
+
 /** @throws UsageError no monitor is named */
 export function sourceOf({ socket }: MachineFlags): string {
 	if (!socket)

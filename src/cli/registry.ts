@@ -56,6 +56,14 @@ export const registry = {
 		description: "find objects",
 		load: () => import("./commands/find.ts"),
 	},
+	topology: {
+		description: "show buses and what sits on them, the memory map, interrupts",
+		load: () => import("./commands/topology.ts"),
+	},
+	types: {
+		description: "show what a QEMU can model",
+		load: () => import("./commands/types.ts"),
+	},
 	snapshot: {
 		description: "save a machine in a file, to be looked at without it",
 		load: () => import("./commands/snapshot.ts"),

@@ -23,6 +23,7 @@ import { LiveSource } from "../qom/live.ts";
 import { OrderedSource } from "../qom/orderedSource.ts";
 import type { QomSource, QomView } from "../qom/source.ts";
 import { defaultFreshness, type Freshness, freshnessOf } from "./freshness.ts";
+import { Introspection } from "./introspection/introspection.ts";
 
 export interface MachineOptions {
 	/** For connecting, greeting and negotiation together (3000). */
@@ -70,6 +71,7 @@ export class Machine implements AsyncDisposable {
 	readonly view: QomView;
 	readonly #connection: Connection;
 	readonly #live: LiveSource;
+	readonly #introspection: Introspection;
 	readonly #cached: CachedSource;
 	readonly #forgetting = new Set<() => Promise<void>>();
 	#version: QemuVersion | undefined;
@@ -117,7 +119,11 @@ export class Machine implements AsyncDisposable {
 			reconnects,
 			...(delayMs && { delayMs }),
 		});
-		this.#live = new LiveSource(new RequestQueue(this), options.unsafeReads);
+		this.#introspection = new Introspection(address, () => this.#version);
+		this.#live = new LiveSource(new RequestQueue(this), {
+			unsafeReads: options.unsafeReads ?? false,
+			introspector: this.#introspection,
+		});
 		this.#cached = new CachedSource(
 			this.#live,
 			options.freshness ?? freshnessOf(defaultFreshness),
@@ -130,6 +136,7 @@ export class Machine implements AsyncDisposable {
 			onLost: () => {
 				this.#hasOwnMonitor = false;
 				this.#cached.forgetAll();
+				this.#introspection.forget();
 			},
 			// QEMU announces hardly anything else about its tree.
 			onEvent: ({ name, data }) => {
@@ -309,6 +316,7 @@ export class Machine implements AsyncDisposable {
 
 	/** Leaves the monitor to the next client. */
 	close(): Promise<void> {
+		this.#introspection.forget();
 		return this.#connection.close();
 	}
 

@@ -13,6 +13,7 @@ import {
 	controlDirectory,
 	controlName,
 } from "../vfs/control/controlDirectory.ts";
+import { exploringDirectories } from "../vfs/control/exploringDirectories.ts";
 import { LogFile } from "../vfs/control/logFile.ts";
 import type { Directory } from "../vfs/node.ts";
 import { qomRoot } from "../vfs/qomDirectory.ts";
@@ -146,10 +147,12 @@ interface MachineControl {
 function machineRoot(
 	machine: Machine,
 	mountpoint: string,
-	{ readOnly, unsafeWrites, hideUnreadable }: MountSettings,
+	settings: MountSettings,
 	{ mostWaiting }: BackendChoice,
 	{ status, sharedPath }: MachineControl,
 ): Directory {
+	const { readOnly, unsafeWrites, hideUnreadable, introspects } = settings;
+	const { listTtlMs: linksTtlMs } = freshnessOf(settings);
 	const volume = new Volume({
 		readOnly,
 		unsafeWrites,
@@ -167,6 +170,10 @@ function machineRoot(
 		status,
 		events,
 		links: () => ({ monitor: sharedPath() }),
+		directories: exploringDirectories(machine.view, volume, {
+			introspects,
+			linksTtlMs,
+		}),
 	});
 	return qomRoot(machine.view, volume, new Map([[controlName, control]]));
 }

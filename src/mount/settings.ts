@@ -22,6 +22,8 @@ export interface MountSettings extends FreshnessSettings {
 	readonly hideUnreadable: boolean;
 	/** Reads even what is known to end QEMU. */
 	readonly unsafeReads: boolean;
+	/** Lists what is told of a type only when it is described. */
+	readonly introspects: boolean;
 	readonly uid: number;
 	readonly gid: number;
 	/** Permission bits to take away. */
@@ -50,6 +52,7 @@ export function defaultMountSettings(): MountSettings {
 		unsafeWrites: false,
 		unsafeReads: false,
 		hideUnreadable: false,
+		introspects: false,
 		uid: process.getuid?.() ?? 0,
 		gid: process.getgid?.() ?? 0,
 		umask: 0,

@@ -8,6 +8,7 @@ import {
 	controlDirectory,
 	controlName,
 } from "../vfs/control/controlDirectory.ts";
+import { exploringDirectories } from "../vfs/control/exploringDirectories.ts";
 import { LogFile } from "../vfs/control/logFile.ts";
 import { qomRoot } from "../vfs/qomDirectory.ts";
 import { Volume } from "../vfs/volume.ts";
@@ -48,6 +49,10 @@ export async function snapshotSubject(
 		status,
 		events: new LogFile(0),
 		links: () => ({ snapshot: path }),
+		directories: exploringDirectories(view, volume, {
+			introspects: settings.introspects,
+			linksTtlMs: freshnessOf(settings).listTtlMs,
+		}),
 	});
 	const title = `${machine}${qemu ? ` of QEMU ${qemu.version}` : ""}, saved at ${time},`;
 	return {

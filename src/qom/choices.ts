@@ -14,6 +14,6 @@ export async function choicesOf(
 	const info = entries.find(({ name }) => name === property);
 	const type = await objectTypeOf(source, object);
 	if (!info || type === undefined) return [];
-	const { description } = (await source.describe(type)).get(property) ?? {};
-	return choicesIn(info.type, description);
+	const { properties } = await source.describe(type);
+	return choicesIn(info.type, properties.get(property)?.description);
 }

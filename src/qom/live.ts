@@ -8,44 +8,53 @@ import type {
 	Urgency,
 } from "../qmp/requestQueue.ts";
 import { DeadlyObjects } from "./deadlyObjects.ts";
+import { askTypes, Describer } from "./describer.ts";
 import {
 	deadlyReadReason,
 	isEverDeadly,
 	isSecret,
 	mayBeSecret,
-	undescribedReason,
 } from "./guard.ts";
 import type { QomPath } from "./path.ts";
 import { refusalOf } from "./refusal.ts";
-import {
-	readContents,
-	readDescriptions,
-	readProperties,
-	readTypes,
-} from "./replies.ts";
+import { readContents, readProperties } from "./replies.ts";
 import type {
-	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeDescription,
 	TypeInfo,
 } from "./source.ts";
+
+/** Who describes types without asking the machine. */
+export interface Introspector {
+	/** Undefined where it cannot. */
+	describe(type: string): Promise<TypeDescription | undefined>;
+}
+
+export interface LiveOptions {
+	/** Whether to read even what is known to end QEMU. */
+	readonly unsafeReads?: boolean;
+	/** Asked first. */
+	readonly introspector?: Introspector;
+}
 
 export class LiveSource implements QomSource {
 	readonly isWritable = true;
 	readonly #queue: RequestQueue;
 	readonly #unsafeReads: boolean;
 	#givesValues = false;
-	/** Names of all device types; undefined until somebody wants to know. */
-	#devices: Promise<ReadonlySet<string>> | undefined;
+	readonly #describer: Describer;
+	readonly #introspector: Introspector | undefined;
 	readonly #deadlyObjects = new DeadlyObjects((path) =>
 		typeOf(this.#queue, path),
 	);
 
-	/** @param unsafeReads whether to read even what is known to end QEMU */
-	constructor(queue: RequestQueue, unsafeReads = false) {
+	constructor(queue: RequestQueue, options: LiveOptions = {}) {
 		this.#queue = queue;
-		this.#unsafeReads = unsafeReads;
+		this.#unsafeReads = options.unsafeReads ?? false;
+		this.#introspector = options.introspector;
+		this.#describer = new Describer(queue);
 	}
 
 	/** False until {@link probe} has found out. */
@@ -59,7 +68,7 @@ export class LiveSource implements QomSource {
 	 * @param qmp the session that is asked
 	 */
 	async probe(qmp: QmpExecutor): Promise<void> {
-		this.#devices = undefined;
+		this.#describer.forget();
 		this.#deadlyObjects.forget();
 		try {
 			await qmp.execute("qom-list-get", { paths: [] });
@@ -183,39 +192,29 @@ export class LiveSource implements QomSource {
 		await this.#execute("qom-set", { path, property, value });
 	}
 
-	async describe(type: string): Promise<ReadonlyMap<string, Description>> {
-		if (undescribedReason(type, !this.givesValues)) return new Map();
-		// Devices have a command of their own, which knows defaults; it refuses all other types.
-		const isDevice = (await this.#deviceTypes()).has(type);
-		const command = isDevice ? "device-list-properties" : "qom-list-properties";
-		const reply = await this.#queue
-			.execute(command, { typename: type })
-			.catch((error) => {
-				if (error instanceof CommandError) return [];
-				throw error;
-			});
-		return readDescriptions(reply, command);
+	async describe(type: string): Promise<TypeDescription> {
+		return (
+			(await this.#introspector?.describe(type)) ??
+			this.#describer.describeSafely(type, !this.givesValues)
+		);
 	}
 
 	async types(base?: string): Promise<readonly TypeInfo[]> {
-		const reply = await this.#queue.execute("qom-list-types", {
-			...(base !== undefined && { implements: base }),
-			abstract: true,
-		});
-		return readTypes(reply);
+		return askTypes(this.#queue, base);
 	}
 
-	#deviceTypes(): Promise<ReadonlySet<string>> {
-		const known = this.#devices;
-		if (known) return known;
-		const devices = this.types("device").then(
-			(types) => new Set(types.map(({ name }) => name)),
-		);
-		this.#devices = devices;
-		devices.catch(() => {
-			if (this.#devices === devices) this.#devices = undefined;
-		});
-		return devices;
+	async qtree(): Promise<string> {
+		try {
+			const text = await this.#queue.execute(
+				"human-monitor-command",
+				{ "command-line": "info qtree" },
+				{ urgency: "bulk" },
+			);
+			return typeof text === "string" ? text : "";
+		} catch (error) {
+			if (error instanceof CommandError) return ""; // a shared monitor may be for reading alone
+			throw error;
+		}
 	}
 
 	async #execute(

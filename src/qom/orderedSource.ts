@@ -3,10 +3,10 @@ import type { QomError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import type { QomPath } from "./path.ts";
 import type {
-	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeDescription,
 	TypeInfo,
 } from "./source.ts";
 
@@ -15,7 +15,7 @@ const collator = new Intl.Collator("en", { numeric: true });
 
 /** Texts that are alike but for their case or accents still have one order. */
 export function naturally(a: string, b: string): number {
-	return collator.compare(a, b) || (a < b ? -1 : 1);
+	return collator.compare(a, b) || (a < b ? -1 : Number(a > b));
 }
 
 export class OrderedSource implements QomSource {
@@ -59,8 +59,12 @@ export class OrderedSource implements QomSource {
 		return this.#source.set(path, property, value);
 	}
 
-	describe(type: string): Promise<ReadonlyMap<string, Description>> {
+	describe(type: string): Promise<TypeDescription> {
 		return this.#source.describe(type);
+	}
+
+	qtree(): Promise<string> {
+		return this.#source.qtree();
 	}
 
 	types(base?: string): Promise<readonly TypeInfo[]> {

@@ -2,16 +2,8 @@
  * Patterns for names and paths: `*` and `?` within a name, `**` for names at any depth.
  * Brackets stand for themselves, for QOM is full of `device[0]` and `sysbus-irq[3]`.
  */
-import {
-	joinPath,
-	pathNames,
-	type QomPath,
-	rootPath,
-	withoutTrailingSlashes,
-} from "./path.ts";
-import type { PropertyInfo, QomSource } from "./source.ts";
-import { parseType } from "./types.ts";
-import { pathsWithin } from "./walk.ts";
+import { pathNames, type QomPath, rootPath } from "./path.ts";
+import type { PropertyInfo } from "./source.ts";
 
 export function isPattern(text: string): boolean {
 	return /[*?]/.test(text);
@@ -93,49 +85,4 @@ export function matchNames(
 	if (same.length > 0) return same;
 	const matches = matcher(pattern);
 	return entries.filter(({ name }) => matches(name));
-}
-
-/**
- * The objects that a pattern means, in QEMU's order. Names behind a wildcard may be links,
- * which QEMU follows; a wildcard itself means children alone, or there would be no end.
- * What does not begin at the root may be anywhere.
- *
- * @returns the pattern itself where it has no wildcard, whether that exists or not
- */
-export async function matchObjects(
-	source: QomSource,
-	pattern: string,
-): Promise<readonly QomPath[]> {
-	if (!isPattern(pattern)) return [withoutTrailingSlashes(pattern)];
-	const names = pattern.split("/").filter((name) => name !== "");
-	if (!pattern.startsWith("/")) names.unshift("**");
-	let found: readonly QomPath[] = [rootPath];
-	let isCertain = true;
-	for (const name of names) {
-		if (isCertain && !isPattern(name)) {
-			found = found.map((object) => joinPath(object, name));
-			continue;
-		}
-		isCertain = false;
-		const next: QomPath[] = [];
-		for (const object of found)
-			next.push(
-				...(name === "**"
-					? await pathsWithin(source, object)
-					: await entriesOf(source, object, name)),
-			);
-		found = [...new Set(next)];
-	}
-	return found;
-}
-
-async function entriesOf(
-	source: QomSource,
-	object: QomPath,
-	name: string,
-): Promise<QomPath[]> {
-	const wanted = isPattern(name) ? ["child"] : ["child", "link"];
-	return matchNames(await source.list(object), name)
-		.filter(({ type }) => wanted.includes(parseType(type).kind))
-		.map((entry) => joinPath(object, entry.name));
 }

@@ -92,8 +92,9 @@ function shared(type: string): string {
 }
 
 function description(entry: JsonObject): Description {
-	const text = entry.description;
+	const { type, description: text } = entry;
 	return {
+		type: typeof type === "string" ? type : undefined,
 		description: typeof text === "string" ? text : undefined,
 		defaultValue: entry["default-value"],
 	};

@@ -5,8 +5,9 @@
  */
 import { NoMatchError, QomError, UsageError } from "../errors.ts";
 import { contentsOf } from "./contents.ts";
+import { matchObjects } from "./matchObjects.ts";
 import type { QomPath } from "./path.ts";
-import { matchNames, matchObjects } from "./pattern.ts";
+import { matchNames } from "./pattern.ts";
 import type { ObjectContents, PropertyInfo, QomSource } from "./source.ts";
 import { parseType } from "./types.ts";
 

@@ -19,10 +19,20 @@ export interface ObjectContents {
 	readonly values: ReadonlyMap<string, Json>;
 }
 
+/** What a type tells of one of its properties. */
 export interface Description {
+	/** Of its values; undefined where a snapshot was saved without it. */
+	readonly type: string | undefined;
 	readonly description: string | undefined;
 	/** Undefined where QEMU knows none, or the property has none. */
 	readonly defaultValue: Json | undefined;
+}
+
+export interface TypeDescription {
+	/** By name. */
+	readonly properties: ReadonlyMap<string, Description>;
+	/** Why there are none, where QEMU refuses or ends. */
+	readonly refusal?: string;
 }
 
 /** A type as QEMU knows it (qapi/qom.json @ObjectTypeInfo). */
@@ -70,16 +80,22 @@ export interface QomSource {
 	set(path: QomPath, property: string, value: Json): Promise<void>;
 
 	/**
-	 * What QEMU tells of a type's properties, by name. Must be the type of an existing object:
-	 * QEMU makes an instance to answer. Empty where it refuses to, or where that does harm.
+	 * What QEMU tells of a type's properties. It makes an instance to answer, so where that is known to do
+	 * harm it is not asked.
 	 */
-	describe(type: string): Promise<ReadonlyMap<string, Description>>;
+	describe(type: string): Promise<TypeDescription>;
 
 	/**
 	 * All types, or those that are derived from one or implement it; none where there is no
 	 * such type.
 	 */
 	types(base?: string): Promise<readonly TypeInfo[]>;
+
+	/**
+	 * What `info qtree` of the human monitor prints: it knows addresses on buses that no property tells.
+	 * Empty where it cannot be asked.
+	 */
+	qtree(): Promise<string>;
 }
 
 /** A source as a file system looks at it: it tells what the look is for. */

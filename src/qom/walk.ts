@@ -96,12 +96,14 @@ export interface FoundObject extends WalkedObject {
  * unplugged meanwhile is left out, and so is everything where the first object is not there. The type
  * of the first object is not asked for.
  *
+ * @param isEntered whether to look into an object of that type; others are left out
  * @throws QomfsError the tree has no end
  */
 export async function* walkLevels(
 	source: QomSource,
 	start: QomPath,
 	maxDepth = Number.POSITIVE_INFINITY,
+	isEntered: (type: string) => boolean = () => true,
 ): AsyncGenerator<FoundObject> {
 	const waiting: Place[] = [{ path: start, depth: 0 }];
 	let count = 0;
@@ -125,7 +127,7 @@ export async function* walkLevels(
 			checkEnd(place, ++count);
 			if (place.depth < maxDepth)
 				for (const child of childrenOf(place, place.contents))
-					waiting.push(child);
+					if (isEntered(child.type)) waiting.push(child);
 		}
 		asked = askNext();
 		const known = count + (asked?.places.length ?? 0) + waiting.length;
@@ -148,7 +150,7 @@ function checkEnd({ path, depth }: Place, count: number): void {
 function childrenOf(
 	{ path, depth }: Place,
 	{ properties }: ObjectContents,
-): Place[] {
+): (Place & { readonly type: string })[] {
 	return properties.flatMap(({ name, type }) => {
 		const child = parseType(type);
 		if (child.kind !== "child") return [];

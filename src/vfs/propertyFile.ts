@@ -88,7 +88,8 @@ export class PropertyFile extends QomProperty implements File {
 		const describe = async (): Promise<Description | undefined> => {
 			const { type } = this.object;
 			if (type === undefined) return undefined;
-			return (await this.tree.view.describe(type)).get(this.info.name);
+			const { properties } = await this.tree.view.describe(type);
+			return properties.get(this.info.name);
 		};
 		return xattrs([
 			["type", async () => this.info.type],

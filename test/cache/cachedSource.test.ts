@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { CachedSource } from "../../src/cache/cachedSource.ts";
 import type { Json } from "../../src/json.ts";
 import type {
-	Description,
 	PropertyInfo,
 	QomSource,
+	TypeDescription,
 	TypeInfo,
 } from "../../src/qom/source.ts";
 
@@ -16,9 +16,7 @@ class FakeSource implements QomSource {
 	readonly lists: ({ path: string } & Settle<readonly PropertyInfo[]>)[] = [];
 	readonly gets: ({ key: string } & Settle<Json>)[] = [];
 	readonly sets: ({ key: string; value: Json } & Settle<void>)[] = [];
-	readonly describes: ({ type: string } & Settle<
-		ReadonlyMap<string, Description>
-	>)[] = [];
+	readonly describes: ({ type: string } & Settle<TypeDescription>)[] = [];
 
 	readonly givesValues = false;
 
@@ -45,13 +43,16 @@ class FakeSource implements QomSource {
 		return promise;
 	}
 
+	async qtree(): Promise<string> {
+		return "";
+	}
+
 	async types(): Promise<readonly TypeInfo[]> {
 		return [];
 	}
 
-	describe(type: string): Promise<ReadonlyMap<string, Description>> {
-		const { promise, ...settle } =
-			Promise.withResolvers<ReadonlyMap<string, Description>>();
+	describe(type: string): Promise<TypeDescription> {
+		const { promise, ...settle } = Promise.withResolvers<TypeDescription>();
 		this.describes.push({ type, ...settle });
 		return promise;
 	}
@@ -338,7 +339,11 @@ describe("a write", () => {
 });
 
 describe("a type's description", () => {
-	const known = new Map([["p", { description: "d", defaultValue: 1 }]]);
+	const known = {
+		properties: new Map([
+			["p", { type: "int", description: "d", defaultValue: 1 }],
+		]),
+	};
 
 	it("is asked for once, however long ago", async () => {
 		const wanted = [cache.describe("t"), cache.describe("t")];

@@ -10,10 +10,10 @@ import { CommandError, QomError } from "../../src/errors.ts";
 import type { Json } from "../../src/json.ts";
 import { splitPath } from "../../src/qom/path.ts";
 import type {
-	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeDescription,
 	TypeInfo,
 } from "../../src/qom/source.ts";
 
@@ -133,12 +133,16 @@ class SimulatedQemu implements QomSource {
 		});
 	}
 
+	async qtree(): Promise<string> {
+		return "";
+	}
+
 	async types(): Promise<readonly TypeInfo[]> {
 		return [];
 	}
 
-	async describe(): Promise<ReadonlyMap<string, Description>> {
-		return new Map();
+	async describe(): Promise<TypeDescription> {
+		return { properties: new Map() };
 	}
 
 	#object(path: string) {

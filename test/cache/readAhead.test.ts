@@ -5,10 +5,10 @@ import { CommandError, QomError } from "../../src/errors.ts";
 import type { Json } from "../../src/json.ts";
 import { joinPath, splitPath } from "../../src/qom/path.ts";
 import type {
-	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeDescription,
 	TypeInfo,
 } from "../../src/qom/source.ts";
 
@@ -65,12 +65,16 @@ class TreeSource implements QomSource {
 		throw new Error("the cache has to know whether it hands a value out");
 	}
 
+	async qtree(): Promise<string> {
+		return "";
+	}
+
 	async types(): Promise<readonly TypeInfo[]> {
 		return [];
 	}
 
-	async describe(): Promise<ReadonlyMap<string, Description>> {
-		return new Map();
+	async describe(): Promise<TypeDescription> {
+		return { properties: new Map() };
 	}
 
 	/** Gives the answers that were held. */

@@ -21,6 +21,7 @@ describe("mount options", () => {
 			unsafeWrites: false,
 			unsafeReads: false,
 			hideUnreadable: false,
+			introspects: false,
 			uid: process.getuid?.(),
 			gid: process.getgid?.(),
 			umask: 0,
@@ -44,6 +45,7 @@ describe("mount options", () => {
 		["auto_unmount", {}],
 		["unsafe_reads", { unsafeReads: true }],
 		["hide_unreadable", { hideUnreadable: true }],
+		["introspect", { introspects: true }],
 		["no_reconnect", { reconnect: false }],
 		["no_reconnect,reconnect", { reconnect: true }],
 		["delay_connect", { delayConnect: true }],
@@ -111,7 +113,7 @@ describe("mount options", () => {
 			expect(meaning).toMatch(/^\S.*\S$/);
 			return /^([a-z_]+)(?:=[A-Z]+)?$/.exec(term)?.[1];
 		});
-		expect(names).toHaveLength(22);
+		expect(names).toHaveLength(23);
 		for (const name of names)
 			expect(() => parseMountOptions(`${name}=x`)).not.toThrow(
 				/unknown option/,

@@ -157,9 +157,9 @@ export function qomSourceContract(
 		});
 
 		it("describes the properties of a type that is in use", async () => {
-			const described = await source.describe("virtio-rng-pci");
-			expect(described.get("max-bytes")).toBeDefined();
-			expect(described.get("nosuch")).toBe(undefined);
+			const { properties } = await source.describe("virtio-rng-pci");
+			expect(properties.get("max-bytes")).toMatchObject({ type: "uint64" });
+			expect(properties.get("nosuch")).toBe(undefined);
 		});
 	});
 }

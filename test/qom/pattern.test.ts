@@ -1,11 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-	isPattern,
-	matcher,
-	matchNames,
-	matchObjects,
-} from "../../src/qom/pattern.ts";
+import { matchObjects } from "../../src/qom/matchObjects.ts";
+import { isPattern, matcher, matchNames } from "../../src/qom/pattern.ts";
 import { FakeMachine, type FakeTree } from "../support/tools.ts";
 
 describe("a pattern for names", () => {

@@ -221,7 +221,7 @@ describe("a file that is no snapshot that can be read", () => {
 		[
 			"one that was cut",
 			(text) => text.slice(0, text.indexOf("/objects/io0")),
-			/^damaged: it ends too early, in line 8, column \d+$/,
+			/^damaged: it ends too early, in line 9, column \d+$/,
 		],
 		[
 			"one with a wrong character",

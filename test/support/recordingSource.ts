@@ -2,10 +2,10 @@
 import { CommandError, QomError, type Refusal } from "../../src/errors.ts";
 import { formatJson, type Json } from "../../src/json.ts";
 import type {
-	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeDescription,
 	TypeInfo,
 } from "../../src/qom/source.ts";
 
@@ -81,12 +81,21 @@ export class RecordingSource implements QomSource {
 		this.#values.set(`${path}.${property}`, value);
 	}
 
-	async describe(type: string): Promise<ReadonlyMap<string, Description>> {
+	async describe(type: string): Promise<TypeDescription> {
 		await this.#ask(`describe ${type}`);
-		return new Map([
-			["count", { description: "how many", defaultValue: 3 }],
-			["name", { description: undefined, defaultValue: undefined }],
-		]);
+		return {
+			properties: new Map([
+				["count", { type: "int", description: "how many", defaultValue: 3 }],
+				[
+					"name",
+					{ type: "string", description: undefined, defaultValue: undefined },
+				],
+			]),
+		};
+	}
+
+	async qtree(): Promise<string> {
+		return "";
 	}
 
 	async types(): Promise<readonly TypeInfo[]> {

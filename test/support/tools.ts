@@ -8,10 +8,10 @@ import { expect } from "vitest";
 import { CommandError, QomError } from "../../src/errors.ts";
 import type { Json } from "../../src/json.ts";
 import type {
-	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeDescription,
 	TypeInfo,
 } from "../../src/qom/source.ts";
 import { type Finished, run } from "./mounted.ts";
@@ -232,12 +232,16 @@ export class FakeMachine implements QomSource {
 		throw new Error("nothing here sets anything");
 	}
 
+	async qtree(): Promise<string> {
+		return "";
+	}
+
 	async types(): Promise<readonly TypeInfo[]> {
 		return [];
 	}
 
-	async describe(): Promise<ReadonlyMap<string, Description>> {
-		return new Map();
+	async describe(): Promise<TypeDescription> {
+		return { properties: new Map() };
 	}
 
 	#entries(path: string): FakeTree[string] {

@@ -1,6 +1,11 @@
 /** `qom-get`: reads properties, once or repeatedly. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { QomError, TimeoutError, UsageError } from "../../errors.ts";
+import {
+	NoMatchError,
+	QomError,
+	TimeoutError,
+	UsageError,
+} from "../../errors.ts";
 import { formatJson, isObject, type Json } from "../../json.ts";
 import { formatValue } from "../../qom/codec.ts";
 import {
@@ -10,7 +15,9 @@ import {
 	shownJson,
 	shownValue,
 } from "../../qom/contents.ts";
-import { isPattern, matchObjects } from "../../qom/pattern.ts";
+import { matchObjects } from "../../qom/matchObjects.ts";
+import { isPattern } from "../../qom/pattern.ts";
+import { isPlace } from "../../qom/places.ts";
 import {
 	firstKnown,
 	type Reading,
@@ -139,7 +146,14 @@ async function readingsWanted(
 }
 
 async function isThere(source: QomSource, object: string): Promise<boolean> {
-	if (isPattern(object)) return (await matchObjects(source, object)).length > 0;
+	if (isPattern(object) || isPlace(object))
+		return matchObjects(source, object).then(
+			(objects) => objects.length > 0,
+			(error) => {
+				if (error instanceof NoMatchError) return false;
+				throw error;
+			},
+		);
 	return source.list(object).then(
 		() => true,
 		(error) => {
@@ -155,8 +169,11 @@ function see(
 	readings: readonly Reading[],
 ): Promise<readonly Seen[]> {
 	return firstKnown(readings, async ({ object, property }) => {
-		if (!isPattern(object) && !isPattern(property))
-			return [{ object, property, value: await source.get(object, property) }];
+		if (!isPattern(object) && !isPattern(property)) {
+			const [path = object] = await matchObjects(source, object);
+			const value = await source.get(path, property);
+			return [{ object: path, property, value }];
+		}
 		const seen: Seen[] = [];
 		for (const selected of await selectProperties(source, {
 			object,

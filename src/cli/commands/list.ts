@@ -94,7 +94,7 @@ async function table(
 		values.set(name, oneLineValue(value));
 	const objectType = await objectTypeOf(source, path, contents);
 	const described: ReadonlyMap<string, Description> = objectType
-		? await source.describe(objectType)
+		? (await source.describe(objectType)).properties
 		: new Map();
 	const text = columnify(
 		contents.properties.map(({ name, type }) => ({

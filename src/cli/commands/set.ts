@@ -9,6 +9,7 @@ import type { Json } from "../../json.ts";
 import { formatValue, incomplete, kindOfValue } from "../../qom/codec.ts";
 import { propertyValue } from "../../qom/contents.ts";
 import { isPattern } from "../../qom/pattern.ts";
+import { isPlace } from "../../qom/places.ts";
 import {
 	firstKnown,
 	type Reading,
@@ -135,7 +136,8 @@ async function select(
 		return await selectProperties(source, reading);
 	} catch (error) {
 		const { object, property } = reading;
-		const isCertain = !isPattern(object) && !isPattern(property);
+		const isCertain =
+			!isPattern(object) && !isPattern(property) && !isPlace(object);
 		if (!(error instanceof NoMatchError) || !isCertain) throw error;
 		await source.get(object, property);
 		throw error;

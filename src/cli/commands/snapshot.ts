@@ -2,7 +2,6 @@
 import { fchmodSync, fstatSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { UsageError } from "../../errors.ts";
 import { writeSnapshotFile } from "../../qom/snapshot/file.ts";
 import { takeSnapshot } from "../../qom/snapshot/take.ts";
 import type { CommandDefinition } from "../command.ts";
@@ -10,6 +9,7 @@ import { untilSignal } from "../endings.ts";
 import {
 	type MachineFlags,
 	type OpenedSource,
+	oneSource,
 	withSource,
 } from "../openSource.ts";
 import { sourceHelp, sourceOption, timeoutOption } from "../options.ts";
@@ -42,15 +42,9 @@ export const command: CommandDefinition<SnapshotFlags> = {
 		timeoutOption,
 	],
 	async run([source], flags, { isTyped }) {
-		if (source !== undefined && isTyped("socket"))
-			throw new UsageError(
-				`two sources: ${source} and -s ${flags.socket}; give one`,
-			);
-		const named = source ?? flags.socket;
 		await withSource(
 			{
-				...flags,
-				...(named !== undefined && { socket: named }),
+				...oneSource(source, flags, isTyped),
 				unsorted: true, // in QEMU's own order, as a mount has it
 			},
 			(opened) => save(opened, flags),

@@ -1,5 +1,4 @@
 /** `qom-tree`: objects and what is below them, listed or drawn. */
-import treeify from "object-treeify";
 import { formatJson } from "../../json.ts";
 import { shownProperties } from "../../qom/contents.ts";
 import { objectDocument } from "../../qom/objectDocument.ts";
@@ -9,9 +8,10 @@ import { type WalkedObject, walk } from "../../qom/walk.ts";
 import { startPaths } from "../absolutePath.ts";
 import type { CommandDefinition } from "../command.ts";
 import { completeObject, completeType } from "../completers.ts";
+import { type Branch, printTree } from "../drawTree.ts";
 import { type MachineFlags, withSource } from "../openSource.ts";
 import { jsonOption, machineOptions, parseCount } from "../options.ts";
-import { oneLineValue, print, printStyled, styled } from "../output.ts";
+import { oneLineValue, print, styled } from "../output.ts";
 import { onOneLine } from "../text.ts";
 import { typeTest } from "../typeTest.ts";
 
@@ -157,9 +157,7 @@ async function draw(
 	}
 	const [top] = trail;
 	if (!top || !holdsWanted(top)) return;
-	printStyled(top.line);
-	const below = treeify(branch(top));
-	if (below) printStyled(below);
+	printTree(top.line, branch(top));
 }
 
 async function propertyLines(
@@ -174,11 +172,6 @@ async function propertyLines(
 
 function holdsWanted({ isWanted, children }: DrawnObject): boolean {
 	return isWanted || children.some(holdsWanted);
-}
-
-/** What `treeify` draws: its lines, and what is below each. */
-interface Branch {
-	[line: string]: Branch | null;
 }
 
 function branch({ properties, children }: DrawnObject): Branch {

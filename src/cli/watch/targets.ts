@@ -3,14 +3,15 @@ import { NoMatchError, QomError, UsageError } from "../../errors.ts";
 import { objectTypeOf } from "../../qom/contents.ts";
 import { isClock } from "../../qom/diff/volatile.ts";
 import { isSecret } from "../../qom/guard.ts";
+import { matchObjects } from "../../qom/matchObjects.ts";
 import { type QomPath, rootPath, splitPath } from "../../qom/path.ts";
 import {
 	fixedPart,
 	isPattern,
 	matcher,
-	matchObjects,
 	pathMatcher,
 } from "../../qom/pattern.ts";
+import { isPlace } from "../../qom/places.ts";
 import {
 	firstKnown,
 	type Reading,
@@ -32,8 +33,25 @@ export async function targetsOf(
 ): Promise<readonly WatchTarget[]> {
 	if (words.length === 0) return [treeOf(rootPath)];
 	const targets: WatchTarget[] = [];
-	for (const word of words) targets.push(await targetOf(source, word));
+	for (const word of words)
+		if (isPlace(word) && isPattern(word))
+			targets.push(...(await targetsAt(source, word)));
+		else targets.push(await targetOf(source, word));
 	return targets;
+}
+
+/** Those that a pattern means in a directory such as `by-type`, as they are now. */
+async function targetsAt(
+	source: QomSource,
+	word: string,
+): Promise<readonly WatchTarget[]> {
+	const objects = await matchObjects(source, word).catch(asUnknown);
+	if (objects) return objects.map(treeOf);
+	const properties = await firstKnown(readingsOf(word), (reading) =>
+		selectProperties(source, reading),
+	);
+	const words = properties.map(({ object, info }) => `${object}.${info.name}`);
+	return Promise.all(words.map((each) => propertyTarget(source, each)));
 }
 
 async function targetOf(source: QomSource, word: string): Promise<WatchTarget> {

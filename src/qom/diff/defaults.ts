@@ -18,7 +18,7 @@ export async function describeTypes(
 	const described = new Map<string, ReadonlyMap<string, Description>>();
 	for (const { type } of objects)
 		if (type !== null && !described.has(type))
-			described.set(type, await source.describe(type));
+			described.set(type, (await source.describe(type)).properties);
 	return described;
 }
 

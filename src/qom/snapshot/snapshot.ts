@@ -38,6 +38,8 @@ export interface SnapshotOrigin {
 
 export interface Snapshot extends SnapshotOrigin {
 	readonly types: readonly TypeInfo[];
+	/** As a {@link QomSource} gives it. */
+	readonly qtree: string;
 	readonly objects: ReadonlyMap<QomPath, ObjectDocument>;
 	/** Of the types in use; undefined where it was saved without them. */
 	readonly descriptions:
@@ -63,13 +65,15 @@ export function readSnapshot(text: string): Snapshot {
 				? `snapshot of version ${version}; this qomfs reads version ${snapshotVersion}, so a newer one is needed`
 				: "damaged: version is not a number from 1 on",
 		);
-	const { time, machine, qemu, types, objects, descriptions, interfaces } =
-		document;
+	const { time, machine, qemu, types, objects, qtree } = document;
+	const { descriptions, interfaces } = document;
 	const saved: Snapshot = {
 		time: isTime(time) ? time : wrong("time", "a time in ISO 8601"),
 		machine: machine === null ? undefined : textAt(machine, "machine"),
 		qemu: qemu === null ? undefined : readQemu(qemu),
 		types: listAt(types, "types").map(readType),
+		// The first files had none.
+		qtree: qtree === undefined ? "" : textAt(qtree, "qtree"),
 		objects: readObjects(listAt(objects, "objects")),
 		descriptions:
 			descriptions === undefined ? undefined : readDescriptions(descriptions),
@@ -210,17 +214,29 @@ function checkDepth(value: Json, where: string, depth = 0): void {
 function readDescriptions(
 	value: Json,
 ): ReadonlyMap<string, ReadonlyMap<string, Description>> {
-	return mapOf(value, "descriptions", (type, where) =>
-		mapOf(type, where, (property, where): Description => {
-			const known = objectAt(property, where);
-			const { description } = known;
-			return {
-				description:
-					description === undefined ? undefined : textAt(description, where),
-				defaultValue: known.default,
-			};
-		}),
-	);
+	return mapOf(value, "descriptions", readDescriptionsOf);
+}
+
+/**
+ * The properties of a type.
+ *
+ * @param where it stands, for messages
+ * @throws SnapshotError
+ */
+export function readDescriptionsOf(
+	value: Json,
+	where: string,
+): ReadonlyMap<string, Description> {
+	return mapOf(value, where, (property, where): Description => {
+		const known = objectAt(property, where);
+		const text = (member: Json | undefined) =>
+			member === undefined ? undefined : textAt(member, where);
+		return {
+			type: text(known.type),
+			description: text(known.description),
+			defaultValue: known.default,
+		};
+	});
 }
 
 function readInterfaces(value: Json): ReadonlyMap<string, readonly string[]> {

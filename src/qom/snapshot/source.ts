@@ -4,10 +4,10 @@ import type { Json } from "../../json.ts";
 import type { ObjectDocument, PropertyDocument } from "../objectDocument.ts";
 import { joinPath, pathNames, type QomPath, rootPath } from "../path.ts";
 import type {
-	Description,
 	ObjectContents,
 	PropertyInfo,
 	QomSource,
+	TypeDescription,
 	TypeInfo,
 } from "../source.ts";
 import { parseType } from "../types.ts";
@@ -68,8 +68,16 @@ export class SnapshotSource implements QomSource {
 		);
 	}
 
-	async describe(type: string): Promise<ReadonlyMap<string, Description>> {
-		return this.#snapshot.descriptions?.get(type) ?? new Map();
+	async describe(type: string): Promise<TypeDescription> {
+		const { descriptions } = this.#snapshot;
+		const properties = descriptions?.get(type);
+		if (properties) return { properties };
+		return {
+			properties: new Map(),
+			refusal: descriptions
+				? "the snapshot describes the types that were in use"
+				: "the snapshot was saved without --describe",
+		};
 	}
 
 	async types(base?: string): Promise<readonly TypeInfo[]> {
@@ -84,6 +92,10 @@ export class SnapshotSource implements QomSource {
 			? new Set(interfaces?.get(base))
 			: typesBelow(base, types);
 		return types.filter(({ name }) => names.has(name));
+	}
+
+	async qtree(): Promise<string> {
+		return this.#snapshot.qtree;
 	}
 
 	/** @throws QomError "no such object" */

@@ -1,9 +1,10 @@
 /** Saves a machine: the whole tree in one pass, as lines that are written while QEMU is asked. */
-import { formatJson, type Json } from "../../json.ts";
+import { formatJson, type Json, type JsonObject } from "../../json.ts";
 import { propertyValue, shownValue } from "../contents.ts";
 import { type ObjectDocument, objectDocument } from "../objectDocument.ts";
 import { rootPath } from "../path.ts";
 import type { Description, QomSource } from "../source.ts";
+import { shortQtree } from "../topology/qtree.ts";
 import { walkLevels } from "../walk.ts";
 import {
 	type SavedQemu,
@@ -69,6 +70,7 @@ export async function* takeSnapshot(
 			...(isAbstract && { abstract: true }),
 		})),
 	);
+	yield member("qtree", shortQtree(await source.qtree()));
 	yield `,\n"objects":[`;
 	const typesInUse = new Set<string>();
 	let end = "\n";
@@ -132,15 +134,22 @@ async function descriptionsOf(
 ): Promise<Json> {
 	const described: [string, Json][] = [];
 	for (const type of types)
-		described.push([type, asJson(await source.describe(type))]);
+		described.push([
+			type,
+			descriptionsJson((await source.describe(type)).properties),
+		]);
 	return Object.fromEntries(described);
 }
 
-function asJson(properties: ReadonlyMap<string, Description>): Json {
+/** The properties of a type in a document. */
+export function descriptionsJson(
+	properties: ReadonlyMap<string, Description>,
+): JsonObject {
 	return Object.fromEntries(
-		[...properties].map(([name, { description, defaultValue }]) => [
+		[...properties].map(([name, { type, description, defaultValue }]) => [
 			name,
 			{
+				...(type !== undefined && { type }),
 				...(description !== undefined && { description }),
 				...(defaultValue !== undefined && { default: defaultValue }),
 			},

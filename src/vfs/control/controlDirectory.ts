@@ -1,9 +1,14 @@
 /** `.qomfs/`: a volume's own files. Reachable by name but not listed, as ZFS does with `.zfs`. */
-import { FileError } from "../../errors.ts";
 import { formatJson, type JsonObject } from "../../json.ts";
 import { joinPath } from "../../qom/path.ts";
-import { type FileHandle, snapshotHandle } from "../fileHandle.ts";
-import type { Directory, File, NodeKind, Symlink } from "../node.ts";
+import { snapshotHandle } from "../fileHandle.ts";
+import {
+	entriesOf,
+	madeDirectory,
+	madeFile,
+	madeSymlink,
+} from "../madeNodes.ts";
+import type { Directory, Node } from "../node.ts";
 import type { Volume } from "../volume.ts";
 import type { LogFile } from "./logFile.ts";
 
@@ -19,78 +24,55 @@ export interface ControlFiles {
 	readonly links: () => Readonly<
 		Partial<Record<keyof typeof linkNames, string | undefined>>
 	>;
+	/** What else is in it. */
+	readonly directories?: readonly (readonly [
+		name: string,
+		directory: Directory,
+	])[];
 }
 
 export function controlDirectory(
 	volume: Volume,
-	{ status, events, links }: ControlFiles,
+	{ status, events, links, directories = [] }: ControlFiles,
 ): Directory {
 	const path = `/${controlName}`;
-	const sinceMs = Date.now();
-	const attributes = (kind: NodeKind, mode: number, size: () => number) => {
-		const known = () => ({ kind, mode, size: size(), mtimeMs: sinceMs });
-		return { attributes: async () => known(), known };
-	};
-	const file = (
-		name: string,
-		size: () => number,
-		open: () => FileHandle,
-	): readonly [string, File] => [
-		name,
-		{
-			kind: "file",
-			volume,
-			path: joinPath(path, name),
-			waits: false,
-			...attributes("file", 0o444, size),
-			open: async ({ write }) => {
-				if (write) throw new FileError("EACCES", "cannot be written");
-				return open();
-			},
-		},
-	];
-	const symlinks = (): Map<string, Symlink> => {
-		const found = new Map<string, Symlink>();
-		const targets = links();
-		for (const key of ["monitor", "snapshot"] as const) {
-			const target = targets[key];
-			if (target === undefined) continue;
-			found.set(linkNames[key], {
-				kind: "symlink",
-				volume,
-				path: joinPath(path, linkNames[key]),
-				waits: false,
-				...attributes("symlink", 0o777, () => Buffer.byteLength(target)),
-				target: async () => target,
-			});
-		}
-		return found;
-	};
+	const mtimeMs = Date.now();
+	const place = (name: string) => ({
+		...{ volume, mtimeMs },
+		path: joinPath(path, name),
+	});
 	const log = (name: string, lines: LogFile) =>
-		file(
-			name,
+		madeFile(
+			place(name),
 			() => lines.size,
 			() => lines.open(),
 		);
-	const files = new Map([
-		// Made anew for every open, so as in /proc its size is not known before: one that the
-		// kernel still has from another would cut it short.
-		file(
-			"status",
-			() => 0,
-			() => snapshotHandle(Buffer.from(`${formatJson(status())}\n`)),
-		),
-		log("errors", volume.errors.file),
-		log("events", events),
-	]);
-	return {
-		kind: "directory",
-		volume,
-		path,
-		waits: false,
-		...attributes("directory", 0o700, () => 0),
-		lookup: async (name) => files.get(name) ?? symlinks().get(name),
-		entries: async () =>
-			[...files, ...symlinks()].map(([name, node]) => ({ name, node })),
+	// Made anew for every open, so as in /proc its size is not known before: one that the
+	// kernel still has from another would cut it short.
+	const statusFile = madeFile(
+		place("status"),
+		() => 0,
+		() => snapshotHandle(Buffer.from(`${formatJson(status())}\n`)),
+	);
+	const fixed: readonly (readonly [name: string, node: Node])[] = [
+		["status", statusFile],
+		["errors", log("errors", volume.errors.file)],
+		["events", log("events", events)],
+		...directories,
+	];
+	const nodes = (): ReadonlyMap<string, Node> => {
+		const targets = links();
+		const symlinks = (["monitor", "snapshot"] as const).flatMap((key) => {
+			const target = targets[key];
+			const name = linkNames[key];
+			return target === undefined
+				? []
+				: [[name, madeSymlink(place(name), target)] as const];
+		});
+		return new Map([...fixed, ...symlinks]);
 	};
+	return madeDirectory({ volume, path, mtimeMs }, 0o700, {
+		lookup: async (name) => nodes().get(name),
+		entries: async () => entriesOf(nodes()),
+	});
 }
