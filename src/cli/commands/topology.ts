@@ -49,7 +49,7 @@ export const command: CommandDefinition<TopologyFlags> = {
 	options: [
 		formOption("memory", "show where memory regions lie"),
 		formOption("interrupts", "show which interrupt leads where"),
-		formOption("dot", "the buses as a graph for dot(1)"),
+		formOption("dot", "the buses as a graph for Graphviz"),
 		formOption("svg", "the same, drawn"),
 		{ ...jsonOption, ...formOption("json", "all of it as JSON") },
 		sourceOption,
