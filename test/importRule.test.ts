@@ -12,7 +12,7 @@ interface Import {
 	readonly to: string;
 }
 
-const files = globSync("**/*.ts", { cwd: src }).sort();
+const files = globSync("**/*.{ts,tsx}", { cwd: src }).sort();
 
 /** Static and dynamic imports, re-exports, and types too. */
 const specifier =
@@ -27,7 +27,7 @@ function importsOf(from: string): Import[] {
 }
 
 const all = files.flatMap(importsOf);
-const within = all.filter(({ to }) => to.endsWith(".ts"));
+const within = all.filter(({ to }) => /\.tsx?$/.test(to));
 
 /** The groups of files that import one another, each file in one of them at most. */
 function cyclesIn(imports: readonly Import[]): string[][] {
@@ -119,6 +119,17 @@ const rules: readonly {
 			/^(mount|machine|share|qmp|cache|vfs|fuse)\//,
 			/^qom\/(snapshot\/|path\.ts$)/,
 		],
+	},
+	{
+		room: "page",
+		files: /^page\/(?!client\/)/,
+		allowed: [leaves, /^page\/(?!client\/)/, /^(machine|qom)\//],
+	},
+	{
+		// It runs in a browser.
+		room: "page/client",
+		files: /^page\/client\//,
+		allowed: [/^page\/(client\/|data\.ts$|liveData\.ts$)/],
 	},
 	{ room: "cli and index.ts", files: /^(cli\/|index\.ts$)/, allowed: [/./] },
 ];

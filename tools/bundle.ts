@@ -23,6 +23,35 @@ const { output } = await bundle.write({
 });
 writeFileSync(join(directory, "LICENSES"), licences(output[0].moduleIds));
 
+/** The script of the page, which a browser runs, and its style. */
+const pageDirectory = join(project, "dist/page/client");
+const page = await rolldown({
+	input: join(project, "src/page/client/main.tsx"),
+	platform: "browser",
+	transform: {
+		define: { "process.env.NODE_ENV": '"production"' },
+	},
+});
+const { output: pageOutput } = await page.write({
+	file: join(pageDirectory, "page.js"),
+	format: "iife",
+	minify: true,
+	codeSplitting: false,
+});
+if (/<\/script|<!--/i.test(pageOutput[0].code))
+	throw new Error("the script of the page would end its own element");
+writeFileSync(
+	join(pageDirectory, "page.css"),
+	readFileSync(join(project, "src/page/client/page.css"), "utf8").replace(
+		/\s+/g,
+		" ",
+	),
+);
+writeFileSync(
+	join(pageDirectory, "LICENSES"),
+	licences(pageOutput[0].moduleIds),
+);
+
 /** Of the packages that modules come from. */
 function licences(modules: readonly string[]): string {
 	const packages = new Set(

@@ -8,9 +8,9 @@ import { setUp } from "./setup.js";
 
 const [name, ...args] = process.argv.slice(2);
 const isOwnMachine = args.length === 0;
-const node = setUp(
-	name !== "demo" ? "tests" : isOwnMachine ? "machine" : "mount",
-);
+const demo = isOwnMachine ? "machine" : "mount";
+const tests = name === "testBrowser" ? "browser" : "tests";
+const node = setUp(name === "demo" ? demo : tests);
 const script = new URL(`${name}.ts`, import.meta.url).pathname;
 const child = spawn(node, [script, ...args], { stdio: "inherit" });
 // Ctrl-C reaches the child as well; it tidies up, and this process waits for that.

@@ -10,13 +10,13 @@ const project = new URL("..", import.meta.url).pathname;
 
 /**
  * What a run is for; each includes the ones before it: a mount of a machine that exists, a
- * virtual machine of the project's own, the tests.
+ * virtual machine of the project's own, the tests, those in a browser.
  *
- * @typedef {"mount" | "machine" | "tests"} Purpose
+ * @typedef {"mount" | "machine" | "tests" | "browser"} Purpose
  */
 
 /** @type {readonly Purpose[]} */
-const purposes = ["mount", "machine", "tests"];
+const purposes = ["mount", "machine", "tests", "browser"];
 
 /**
  * The programs that a minimal Debian lacks: the command, its Debian packages, and the
@@ -27,6 +27,7 @@ const purposes = ["mount", "machine", "tests"];
 const programs = [
 	["fusermount3", "fuse3", "mount"],
 	["qemu-system-x86_64", "qemu-system-x86", "machine"],
+	["chromium", "chromium", "browser"],
 	["cc", "gcc libc6-dev", "tests"],
 	["fish", "fish", "tests"],
 	["getfattr", "attr", "tests"],

@@ -12,8 +12,8 @@ import {
 } from "../qom/snapshot/take.ts";
 import type { QomSource, TypeInfo } from "../qom/source.ts";
 import { startPaths } from "./absolutePath.ts";
+import { lookTogether } from "./lookTogether.ts";
 import { withSource } from "./openSource.ts";
-import { startProgress } from "./progress.ts";
 
 /** What is wanted of a source. */
 export interface SideRequest {
@@ -34,27 +34,14 @@ export interface Side extends KnownTypes {
 }
 
 /** Looks at all sources at the same time. */
-export async function lookAt(
+export function lookAt(
 	names: readonly string[],
 	path: string,
 	flags: SideRequest,
 ): Promise<readonly Side[]> {
-	const bar = startProgress();
-	const progress = names.map(() => ({ done: 0, total: 0 }));
-	const sum = (member: "done" | "total") =>
-		progress.reduce((total, each) => total + each[member], 0);
-	try {
-		return await Promise.all(
-			names.map((name, index) =>
-				look(name, path, flags, (each) => {
-					progress[index] = each;
-					bar.show({ done: sum("done"), total: sum("total") });
-				}),
-			),
-		);
-	} finally {
-		bar.stop();
-	}
+	return lookTogether(names, (name, onProgress) =>
+		look(name, path, flags, onProgress),
+	);
 }
 
 async function look(

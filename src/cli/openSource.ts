@@ -31,6 +31,8 @@ export interface OpenedSource {
 	readonly qemu: SavedQemu | undefined;
 	/** Of when it is, in ISO 8601. */
 	readonly time: string;
+	/** Undefined where it was saved. */
+	readonly machine?: Machine;
 }
 
 const timeoutSecDefault = 10;
@@ -82,6 +84,7 @@ export async function withSource(
 		flags,
 		(machine) =>
 			act({
+				machine,
 				source: machine.source,
 				qemu: savedQemu(machine.version),
 				time: new Date().toISOString(),

@@ -72,6 +72,14 @@ export const registry = {
 		description: "show what is different between two machines",
 		load: () => import("./commands/diff.ts"),
 	},
+	report: {
+		description: "write a page that shows a whole machine, or two",
+		load: () => import("./commands/report.ts"),
+	},
+	web: {
+		description: "show a machine as a live page in a browser of this host",
+		load: () => import("./commands/web.ts"),
+	},
 	exec: {
 		description: "run QMP commands",
 		load: () => import("./commands/exec.ts"),

@@ -51,7 +51,7 @@ it("the package holds the launchers, what was built and the documents, no more",
 	expect(files).toContain("package/dist/index.d.ts");
 	const others = files.filter(
 		(file) =>
-			!/^package\/(bin\/[\w-]+\.js|dist\/([\w-]+\/)*[\w-]+\.(d\.ts|js)|dist\/cli\/(main\.cjs|LICENSES)|dist\/man\/[\w-]+\.\d)$/.test(
+			!/^package\/(bin\/[\w-]+\.js|dist\/([\w-]+\/)*[\w-]+\.(d\.ts|js)|dist\/cli\/(main\.cjs|LICENSES)|dist\/page\/client\/(page\.css|LICENSES)|dist\/man\/[\w-]+\.\d)$/.test(
 				file,
 			) &&
 			!/^package\/(package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING|(docs|man)\/[\w.-]+)\.md|docs\/snapshot\.schema\.json|contrib\/systemd\/(system|user)\/qomfs@\.(path|service))$/.test(

@@ -1,19 +1,15 @@
 /** `qomfs diff`: what is different between two machines, or between two moments of one. */
 import { QomfsError, UsageError } from "../../errors.ts";
 import { formatJson, type Json } from "../../json.ts";
-import {
-	compare,
-	isWhole,
-	type ObjectDifference,
-} from "../../qom/diff/compare.ts";
+import { compare, type ObjectDifference } from "../../qom/diff/compare.ts";
 import {
 	differencesFromDefaults,
 	differencesOfTypes,
 	isUndescribed,
 } from "../../qom/diff/defaults.ts";
 import { type QomPath, rootPath } from "../../qom/path.ts";
-import type { SnapshotOrigin } from "../../qom/snapshot/snapshot.ts";
 import type { CommandDefinition } from "../command.ts";
+import { originLine, withoutNoise } from "../differences.ts";
 import { lookAt, type Side, startsIn } from "../diffSide.ts";
 import { diffLines, statLines } from "../diffText.ts";
 import { ClassifiedError, type ExitStatus, exitStatus } from "../exitStatus.ts";
@@ -155,32 +151,11 @@ function isWithin(
 	);
 }
 
-/** Without what means nothing; undefined if nothing is left. */
-function withoutNoise(each: ObjectDifference): ObjectDifference | undefined {
-	if (isWhole(each)) return each;
-	const properties = each.properties.filter(
-		({ reason }) => reason === undefined,
-	);
-	if (properties.length > 0 || each.typeBefore !== undefined)
-		return { ...each, properties, change: "changed" };
-	return each.from === undefined
-		? undefined
-		: { ...each, properties, change: "renumbered" };
-}
-
 function headLine(side: Side | undefined, mark: string): string {
 	const text = side
 		? `${side.name}  ${originLine(side.origin)}`
 		: "the defaults of its types";
 	return styled("bold", onOneLine(`${mark} ${text}`));
-}
-
-function originLine({ machine, qemu, time }: SnapshotOrigin): string {
-	return [
-		machine ?? "no machine",
-		...(qemu ? [`QEMU ${qemu.version}`] : []),
-		time.replace(/\.\d+Z$/, "Z"),
-	].join(", ");
 }
 
 function documentOf(

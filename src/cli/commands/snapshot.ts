@@ -2,7 +2,6 @@
 import { fchmodSync, fstatSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { writeSnapshotFile } from "../../qom/snapshot/file.ts";
 import { takeSnapshot } from "../../qom/snapshot/take.ts";
 import type { CommandDefinition } from "../command.ts";
 import { untilSignal } from "../endings.ts";
@@ -14,6 +13,7 @@ import {
 } from "../openSource.ts";
 import { sourceHelp, sourceOption, timeoutOption } from "../options.ts";
 import { startProgress } from "../progress.ts";
+import { isStdout, writeWholeFile } from "../wholeFile.ts";
 
 interface SnapshotFlags extends MachineFlags {
 	readonly output?: string;
@@ -69,16 +69,11 @@ async function save(
 			await print(pieces, withSecrets);
 		else
 			await untilSignal((signal) =>
-				writeSnapshotFile(output, pieces, { isPrivate: withSecrets, signal }),
+				writeWholeFile(output, pieces, { isPrivate: withSecrets, signal }),
 			);
 	} finally {
 		progress.stop();
 	}
-}
-
-/** It goes on where what is open already has come to. */
-function isStdout(output: string): boolean {
-	return /^(-|\/dev\/stdout|\/(dev|proc\/self)\/fd\/1)$/.test(output);
 }
 
 async function print(

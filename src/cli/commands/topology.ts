@@ -1,5 +1,6 @@
 /** `qomfs topology`: the buses of a machine and what sits on them, its memory map, its interrupts. */
 import { formatJson, type Json } from "../../json.ts";
+import { drawDot } from "../../page/picture.ts";
 import type { QomSource } from "../../qom/source.ts";
 import {
 	type Bus,
@@ -64,9 +65,7 @@ export const command: CommandDefinition<TopologyFlags> = {
 			if (!flags.dot && !flags.svg) return showBuses(topology);
 			const dot = dotOf(topology);
 			if (flags.dot) return print(dot, "");
-			// Only who wants a picture waits until the drawing program is loaded.
-			const { instance } = await import("@viz-js/viz");
-			print((await instance()).renderString(dot, { format: "svg" }), "");
+			print(await drawDot(dot), "");
 		}),
 };
 

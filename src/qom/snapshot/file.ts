@@ -1,24 +1,12 @@
 /** Snapshots in files, compressed if the name ends in `.gz`. */
 import { isUtf8 } from "node:buffer";
-import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import {
-	type FileHandle,
-	lstat,
-	open,
-	readlink,
-	realpath,
-	rename,
-	rm,
-	stat,
-} from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { PassThrough, Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { readlink, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { createGzip, gunzip } from "node:zlib";
-import { QomfsError, SnapshotError } from "../../errors.ts";
+import { gunzip } from "node:zlib";
+import { SnapshotError } from "../../errors.ts";
 import {
 	foreign,
 	readSnapshot,
@@ -111,87 +99,4 @@ function reasonOf({ code, message }: NodeJS.ErrnoException): string {
 		default:
 			return message;
 	}
-}
-
-export interface SnapshotFileOptions {
-	/** Whether nobody else may read it. */
-	readonly isPrivate: boolean;
-	readonly signal?: AbortSignal;
-}
-
-/**
- * Writes a file, which is there as a whole or not at all.
- *
- * @param pieces of the text
- * @throws QomfsError it cannot be written; AbortError; whatever the pieces throw
- */
-export async function writeSnapshotFile(
-	path: string,
-	pieces: AsyncIterable<string>,
-	{ isPrivate, signal }: SnapshotFileOptions,
-): Promise<void> {
-	const write = async (handle: FileHandle) =>
-		pipeline(
-			[
-				Readable.from(pieces),
-				path.endsWith(".gz") ? createGzip() : new PassThrough(),
-				handle.createWriteStream(),
-			],
-			signal ? { signal } : {},
-		);
-	try {
-		const target = await targetOf(path);
-		const old = await stat(target).catch(() => undefined);
-		if (old && !old.isFile()) {
-			if (isPrivate || old.isDirectory())
-				throw new QomfsError(
-					`cannot write ${path}: it is no regular file${isPrivate ? ", which secrets need" : ""}`,
-				);
-			return await write(await open(target, "a"));
-		}
-		const written = join(dirname(target), temporaryName());
-		const handle = await open(written, "wx", isPrivate ? 0o600 : 0o666);
-		try {
-			// It stays whose it was, and for whom it was.
-			if (old) await handle.chown(old.uid, old.gid).catch(() => {});
-			if (old && !isPrivate) await handle.chmod(old.mode & 0o777);
-			await write(handle);
-			await rename(written, target);
-		} catch (error) {
-			await rm(written, { force: true });
-			throw error;
-		}
-	} catch (error) {
-		const { code, message, syscall } = error as NodeJS.ErrnoException;
-		if (syscall === undefined || code === undefined) throw error;
-		throw new QomfsError(
-			`cannot write ${path}: ${code === "ENOENT" ? "no such directory" : message.replace(/,.*$/s, "")}`,
-			{ cause: error },
-		);
-	}
-}
-
-/** Of no length that a long name could not have. */
-function temporaryName(): string {
-	return `.qomfs-${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
-}
-
-/**
- * What a name stands for: behind links, of which those of strangers in directories for everybody are not
- * followed, as the kernel has it (proc_sys_fs(5), protected_symlinks).
- *
- * @throws QomfsError
- */
-async function targetOf(path: string): Promise<string> {
-	// What is open already is written as it is.
-	if (/^\/(dev|proc)\//.test(path)) return path;
-	const link = await lstat(path).catch(() => undefined);
-	if (!link?.isSymbolicLink()) return path;
-	const { mode, uid } = await stat(dirname(path));
-	const isForEverybody = (mode & 0o1002) === 0o1002;
-	if (isForEverybody && ![process.getuid?.(), uid].includes(link.uid))
-		throw new QomfsError(`cannot write ${path}: a link of somebody else`);
-	return realpath(path).catch(async () =>
-		resolve(dirname(path), await readlink(path)),
-	);
 }
