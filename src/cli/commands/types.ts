@@ -42,8 +42,10 @@ export const command: CommandDefinition<TypesFlags> = {
 		sourceOption,
 		timeoutOption,
 	],
-	run: ([name], flags) =>
-		withSource(flags, async ({ source }) => {
+	run: async ([name], flags) => {
+		if (name === undefined && flags.page)
+			throw new UsageError("--page shows one type; name it");
+		await withSource(flags, async ({ source }) => {
 			const tree = new TypeTree(await source.types());
 			if (name === undefined) return drawAll(tree, flags);
 			const type = tree.get(name);
@@ -53,7 +55,8 @@ export const command: CommandDefinition<TypesFlags> = {
 			const page = await pageOf(source, tree, name);
 			if (flags.json) print(formatJson(documentOf(page)));
 			else show(page);
-		}),
+		});
+	},
 };
 
 function unknownType(name: string, tree: TypeTree): UsageError {
