@@ -1,5 +1,5 @@
 /** Which process serves a monitor on this machine, as far as this user may see it. */
-import { readdir, readFile, readlink, stat } from "node:fs/promises";
+import { readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Address, isBoundAs } from "./address.ts";
 
@@ -27,15 +27,18 @@ export async function findServer(
 async function listeningSockets(
 	address: Address,
 ): Promise<ReadonlyMap<string, string>> {
-	return address.kind === "unix"
-		? unixSockets(address.path)
-		: tcpSockets(address.host, address.port);
+	if (address.kind === "tcp") return tcpSockets(address.host, address.port);
+	const { path } = address;
+	return unixSockets([path, await realpath(path).catch(() => path)]);
 }
 
 /** The flag of a socket that listens, in /proc/net/unix: __SO_ACCEPTCON of linux/net.h. */
 const acceptsConnections = 0x10000;
 
-async function unixSockets(path: string): Promise<ReadonlyMap<string, string>> {
+/** @param paths names of one socket */
+async function unixSockets(
+	paths: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
 	const found = new Map<string, string>();
 	for (const line of (await readTable("/proc/net/unix")).slice(1)) {
 		const row =
@@ -45,7 +48,7 @@ async function unixSockets(path: string): Promise<ReadonlyMap<string, string>> {
 		if (!row) continue;
 		const { flags = "", inode = "", bound = "" } = row;
 		if (Number.parseInt(flags, 16) & acceptsConnections)
-			if (isBoundAs(path, bound)) found.set(inode, bound);
+			if (paths.some((path) => isBoundAs(path, bound))) found.set(inode, bound);
 	}
 	return found;
 }
@@ -58,7 +61,7 @@ async function tcpSockets(
 	port: number,
 ): Promise<ReadonlyMap<string, string>> {
 	const found = new Map<string, string>();
-	if (!/^(localhost|127\..*|::1)$/.test(host)) return found;
+	if (!/^(localhost|127\.[\d.]+|::1)$/.test(host)) return found;
 	const end = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
 	for (const table of ["/proc/net/tcp", "/proc/net/tcp6"])
 		for (const line of await readTable(table)) {
