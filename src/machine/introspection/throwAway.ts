@@ -26,7 +26,9 @@ const startTimeoutMs = 10_000;
 const script = '"$@" </dev/null & exec 3<&-; read -r _; kill -9 $!';
 
 const qemuOptions = [
-	...["-machine", "none,accel=tcg:kvm", "-nodefaults", "-no-user-config"],
+	// The last one runs nothing, but is there where QEMU has no TCG and this user no KVM.
+	...["-machine", "none,accel=tcg:kvm:qtest"],
+	...["-nodefaults", "-no-user-config"],
 	...["-display", "none", "-chardev", "socket,id=qmp,fd=3"],
 	...["-mon", "chardev=qmp,mode=control"],
 ];
@@ -52,7 +54,7 @@ export class ThrowAway {
 		this.#version = version;
 	}
 
-	/** @throws QomfsError it does not start, or is another one */
+	/** @throws QomfsError it does not start, is another one, or was closed meanwhile */
 	describe(type: string): Promise<TypeDescription> {
 		// One after the other: only then is it clear which one has ended it.
 		const described = this.#last.then(() => this.#describe(type));
@@ -72,13 +74,16 @@ export class ThrowAway {
 		for (;;) {
 			this.#instance ??= await this.#start();
 			clearTimeout(this.#idle);
-			const { describer, asked } = this.#instance;
-			this.#instance.asked++;
+			const instance = this.#instance;
+			const { describer } = instance;
+			const asked = instance.asked++;
 			try {
 				const described = await describer.describe(type);
 				this.#idle = setTimeout(() => this.close(), idleMs).unref();
 				return described;
 			} catch (error) {
+				// Closed by somebody else: that says nothing of the type.
+				if (this.#instance !== instance) throw error;
 				this.close();
 				const isEnd = error instanceof DisconnectedError;
 				if (!isEnd && !(error instanceof TimeoutError)) throw error;
@@ -100,7 +105,13 @@ export class ThrowAway {
 		const child = spawn(
 			"/bin/sh",
 			["-c", script, "sh", ...command, ...qemuOptions],
-			{ ...user, cwd: "/", stdio: ["pipe", "ignore", "ignore", "pipe"] },
+			{
+				...user,
+				cwd: "/",
+				stdio: ["pipe", "ignore", "ignore", "pipe"],
+				// A signal to all of a terminal, or of `timeout`, must not end the shell before QEMU.
+				detached: true,
+			},
 		);
 		child.stdin?.on("error", () => {});
 		const failed = new Promise<never>((_resolve, reject) => {
