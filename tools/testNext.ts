@@ -20,6 +20,8 @@ const smoke = [
 		"sharedClients",
 		"snapshot",
 		"diff",
+		"types",
+		"typesCommand",
 	],
 ];
 
