@@ -199,9 +199,11 @@ describe("a throw-away instance", () => {
 		expect(await throwAway.describe("bad")).toEqual(ending);
 		expect(await throwAway.describe("a")).toEqual(described("a"));
 		expect(await throwAway.describe("bad")).toEqual(ending);
-		expect(await asked()).toEqual(
-			["start", "bad", "start", "a", "bad", "start", "bad"], // once after another, once alone
-		);
+		// Twice alone, for somebody else may have ended it.
+		expect(await asked()).toEqual([
+			...["start", "bad", "start", "bad"],
+			...["start", "a", "bad", "start", "bad", "start", "bad"],
+		]);
 	});
 
 	it("describes a type that ends it only after another one", async () => {

@@ -1,5 +1,5 @@
 /** Descriptions of types on disk, a directory for each build of QEMU and a file for each type. */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import {
 	mkdir,
 	readdir,
@@ -23,6 +23,9 @@ const format = 1;
 
 /** Of as many builds they are kept; each takes some 2 MB. */
 const mostBuilds = 8;
+
+/** Why there is no description for now. It may be another time, so it is not kept. */
+export const noAnswer = "QEMU does not answer";
 
 export interface KeptDescriptions {
 	read(type: string): Promise<TypeDescription | undefined>;
@@ -57,14 +60,15 @@ export async function keptDescriptions(
 			}
 		},
 		async write(type, { properties, refusal }) {
+			if (refusal === noAnswer) return;
 			const text = formatJson({
 				properties: descriptionsJson(properties),
 				...(refusal !== undefined && { refusal }),
 			});
 			const file = fileOf(type);
-			const whole = `${file}.${process.pid}`;
+			const whole = `${file}.${randomBytes(6).toString("hex")}`;
 			try {
-				await writeFile(whole, text, { mode: 0o600 });
+				await writeFile(whole, text, { mode: 0o600, flag: "wx" });
 				await rename(whole, file);
 			} catch (error) {
 				log.cli("%s", error);

@@ -13,6 +13,7 @@ import { SocketTransport } from "../../qmp/transport.ts";
 import { Describer } from "../../qom/describer.ts";
 import type { TypeDescription } from "../../qom/source.ts";
 import type { Binary } from "./binary.ts";
+import { noAnswer } from "./kept.ts";
 
 /** How long one waits for the next question. */
 const idleMs = 2000;
@@ -71,7 +72,7 @@ export class ThrowAway {
 	}
 
 	async #describe(type: string): Promise<TypeDescription> {
-		for (;;) {
+		for (let ends = 0; ; ) {
 			this.#instance ??= await this.#start();
 			clearTimeout(this.#idle);
 			const instance = this.#instance;
@@ -89,12 +90,13 @@ export class ThrowAway {
 				if (!isEnd && !(error instanceof TimeoutError)) throw error;
 				log.cli("%s: the QEMU that was asked: %s", type, error.message);
 				// Another type may have prepared its end, so it is asked again, as the first one.
-				if (asked === 0)
+				if (asked === 0 && !isEnd)
+					return { properties: new Map(), refusal: noAnswer };
+				// And once more: somebody else may have ended it.
+				if (asked === 0 && ++ends === 2)
 					return {
 						properties: new Map(),
-						refusal: isEnd
-							? "QEMU ends when it is asked"
-							: "QEMU does not answer",
+						refusal: "QEMU ends when it is asked",
 					};
 			}
 		}
@@ -108,6 +110,7 @@ export class ThrowAway {
 			{
 				...user,
 				cwd: "/",
+				env: environmentFor(user !== undefined),
 				stdio: ["pipe", "ignore", "ignore", "pipe"],
 				// A signal to all of a terminal, or of `timeout`, must not end the shell before QEMU.
 				detached: true,
@@ -142,6 +145,11 @@ export class ThrowAway {
 			throw error;
 		}
 	}
+}
+
+/** Another user can read the environment of what runs as that user. */
+function environmentFor(isAnotherUser: boolean): NodeJS.ProcessEnv {
+	return isAnotherUser ? { PATH: process.env.PATH } : process.env;
 }
 
 function isSame(a: QemuVersion, b: QemuVersion): boolean {
