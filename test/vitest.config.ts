@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
 	test: {
 		include: ["test/**/*.test.ts"],
+		// They need a browser: npm run test:browser.
+		exclude: process.env.QOMFS_BROWSER ? [] : ["test/browser/**"],
 		// Real machines boot in software on slow hosts: these limits only end what hangs.
 		testTimeout: 120_000,
 		hookTimeout: 120_000,
