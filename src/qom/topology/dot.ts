@@ -4,7 +4,7 @@ import type { Bus, Device, Topology } from "./buses.ts";
 const head = `digraph machine {
 rankdir=LR
 bgcolor="transparent"
-node [shape=box style="rounded,filled" fillcolor="#eef3fb" color="#4a6fa5" fontcolor="#1b2733" fontname="sans-serif" fontsize=11]
+node [shape=box style="rounded,filled" fillcolor="#eef3fb" color="#4a6fa5" fontcolor="#1b2733" fontname="Helvetica" fontsize=11]
 edge [color="#7a8ba3" arrowhead=none]
 `;
 
@@ -44,6 +44,6 @@ function quoted(text: string): string {
 		.replace(/"/g, '\\"')
 		.replace(/&/g, "&amp;")
 		.replace(/\n/g, "\\n")
-		.replace(/\p{Cc}/gu, "?");
+		.replace(/[\p{Cc}\p{Cs}\ufffe\uffff]/gu, "?"); // what XML does not allow
 	return `"${plain}"`;
 }

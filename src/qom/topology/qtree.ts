@@ -57,6 +57,8 @@ export function readQtree(text: string): readonly QtreeBus[] {
 		const [, busIndent, name = ""] = busLine.exec(line) ?? [];
 		if (busIndent !== undefined) {
 			const depth = busIndent.length / 4;
+			// A value of several lines can look like a bus, at any indent.
+			if (!Number.isInteger(depth)) continue;
 			const bus = { name, devices: [] };
 			devices[depth]?.buses.push(bus);
 			buses[depth] = bus;
@@ -67,6 +69,7 @@ export function readQtree(text: string): readonly QtreeBus[] {
 		const [, deviceIndent, type = "", id = ""] = deviceLine.exec(line) ?? [];
 		if (deviceIndent !== undefined) {
 			const depth = (deviceIndent.length - 2) / 4;
+			if (!Number.isInteger(depth) || depth < 0) continue;
 			const device = { type, id, buses: [] };
 			buses[depth]?.devices.push(device);
 			devices[depth + 1] = device;
