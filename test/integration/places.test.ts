@@ -267,6 +267,39 @@ describe.skipIf(lacksMount)("a mounted machine", () => {
 		}
 	});
 
+	it("names all PCI devices as query-pci does when the firmware has run", async () => {
+		const running = await startTestMachine(placedMachine);
+		const other = await RawQmp.connect(running.secondSocket);
+		const booted = await mountQomfs(running.socket, "cache_timeout=0.2");
+		try {
+			const told = async () =>
+				(await pciDevices(other))
+					.map(([address, id]) => `${address} ${id}`)
+					.toSorted();
+			const shown = async () =>
+				Object.entries(await objectsIn("by-bus", booted))
+					.filter(([path]) => path.startsWith("pci/"))
+					.map(([path, object]) => {
+						const id = /^.machine.peripheral.(.*)$/.exec(object)?.[1] ?? "";
+						return `${path.slice(4)} ${id}`;
+					})
+					.toSorted();
+			const poll = { timeout: 60_000, interval: 200 };
+			// The last bridge that the firmware comes to.
+			await expect.poll(told, poll).toContain("51:00.0 rng9");
+			await expect.poll(shown, poll).toEqual(await told());
+			const [mount, machine] = await Promise.all(
+				[booted.path, running.socket].map((from) => runQomfs("topology", from)),
+			);
+			expect(mount).toEqual(machine);
+			expect(mount?.stdout).toContain("51:00.0  virtio-rng-pci  rng9");
+		} finally {
+			await booted.unmount();
+			other.close();
+			await running.stop();
+		}
+	});
+
 	it("asks QEMU for no object twice while somebody looks at all of a directory", async () => {
 		const other = await startTestMachine([...placedMachine, "-S"]);
 		const socket = join(other.directory, "proxy.sock");

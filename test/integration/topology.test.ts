@@ -227,7 +227,7 @@ describe.skipIf(lacksQemu)("qomfs topology", () => {
 		expectRefusal(await tools.run("qomfs", "topology", ...args), 2, message);
 	});
 
-	it("tells of a snapshot and of a mount's machine the same as of the machine", async () => {
+	it("tells of a snapshot the same as of the machine, as SOURCE and with -s", async () => {
 		const file = join(directory, "vm.json.gz");
 		await tools.output("qomfs", "snapshot", "-o", file);
 		for (const form of [
