@@ -1,5 +1,6 @@
 /** Makes the data of the page out of what is known of a machine. */
 import { formatJson } from "../json.ts";
+import { log } from "../log.ts";
 import { formatValue } from "../qom/codec.ts";
 import type { ObjectDifference } from "../qom/diff/compare.ts";
 import { type Described, describeTypes } from "../qom/diff/defaults.ts";
@@ -75,9 +76,18 @@ export async function machineData(seen: SeenMachine): Promise<MachineData> {
 		words: words.list,
 		objects: entries,
 		descriptions: descriptionEntries(described),
-		picture: await drawDot(dotOf(await topologyOf(saved))),
+		picture: await pictureOf(saved),
 		memory: regionEntries(await memoryMap(saved)),
 	};
+}
+
+/** Empty where it cannot be drawn: the rest of the page is worth having. */
+async function pictureOf(source: QomSource): Promise<string> {
+	const dot = dotOf(await topologyOf(source));
+	return drawDot(dot).catch((error) => {
+		log.cli("%O", error);
+		return "";
+	});
 }
 
 /** So that nothing is asked twice. */

@@ -9,8 +9,11 @@ export interface LiveMessages {
 		readonly words: readonly string[];
 		readonly properties: PropertyList;
 	};
-	/** The object that is looked at is gone, or its children are others. */
-	readonly changed: { readonly path: string };
+	/** Names of the children of the object that is looked at; null where it is gone. */
+	readonly children: {
+		readonly path: string;
+		readonly names: readonly string[] | null;
+	};
 	readonly state: { readonly isConnected: boolean; readonly reason: string };
 	/** An event of QEMU, in its own words. */
 	readonly event: { readonly time: string; readonly text: string };

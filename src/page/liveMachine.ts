@@ -79,6 +79,11 @@ export class LiveMachine {
 			if (number > since) tell("event", message, number);
 		const shown = new Map<string, string>();
 		let children: string | undefined;
+		const tellChildren = (names: readonly string[] | null) => {
+			const now = encoded<"children">({ path, names });
+			if (now !== children) tell("children", now);
+			children = now;
+		};
 		const look = async () => {
 			try {
 				const { properties, values } = await contentsOf(
@@ -86,13 +91,12 @@ export class LiveMachine {
 					path,
 				);
 				if (isOver) return;
-				const now = properties
-					.filter(({ type }) => parseType(type).kind === "child")
-					.map(({ name }) => name)
-					.join("/");
-				if (children !== undefined && children !== now)
-					tell("changed", encoded<"changed">({ path }));
-				children = now;
+				tellChildren(
+					properties
+						.filter(({ type }) => parseType(type).kind === "child")
+						.map(({ name }) => name)
+						.sort(),
+				);
 				const wanted = properties.filter(
 					({ name, type }) =>
 						names.includes(name) && parseType(type).kind !== "child",
@@ -116,7 +120,7 @@ export class LiveMachine {
 					tell("values", encoded<"values">({ path, words, properties: list }));
 			} catch (error) {
 				if (error instanceof QomError && error.refusal === "no such object")
-					tell("changed", encoded<"changed">({ path }));
+					tellChildren(null);
 				else log.cli("%s", error); // the state tells of a machine that is lost
 			} finally {
 				if (!isOver) timer = setTimeout(look, lookMs);

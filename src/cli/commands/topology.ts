@@ -156,7 +156,7 @@ function showInterrupts(lines: readonly Interrupt[]): void {
 		);
 }
 
-/** docs/topology.md describes it. */
+/** docs/explore.md describes it. */
 async function documentOf(source: QomSource): Promise<Json> {
 	const objects = await survey(source, () => true);
 	const { buses, loose } = await topologyOf(source, objects);

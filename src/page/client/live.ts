@@ -26,6 +26,8 @@ export class Live {
 	readonly #changed = new Map<string, number>();
 	readonly #redraw: () => void;
 	#source: EventSource | undefined;
+	/** What is looked at. */
+	#object: MachineObject | undefined;
 	#sight = "";
 	#since = "0";
 	#settling: ReturnType<typeof setTimeout> | undefined;
@@ -38,9 +40,10 @@ export class Live {
 	}
 
 	/** From now on these are kept up to date, and nothing else. */
-	look(path: string, names: readonly string[]): void {
+	look(object: MachineObject, names: readonly string[]): void {
+		this.#object = object;
 		const query = new URLSearchParams([
-			["path", path],
+			["path", object.path],
 			...names.map((name) => ["name", name]),
 		]);
 		if (this.#sight === `${query}`) return;
@@ -78,8 +81,11 @@ export class Live {
 			this.isConnected = isConnected;
 			this.reason = reason;
 		});
-		on("changed", () => {
-			this.isOutdated = true;
+		on("children", ({ path, names }) => {
+			const shown = path === this.#object?.path && this.#object.children;
+			if (!shown) return;
+			const known = shown.map(({ name }) => name).sort();
+			if (names?.join("/") !== known.join("/")) this.isOutdated = true;
 		});
 		source.addEventListener("error", () => {
 			this.isConnected = false;

@@ -28,8 +28,8 @@ export function ObjectView({ model, object, source, live }: ObjectViewProps) {
 	const body = useRef<HTMLTableSectionElement>(null);
 	const names = shown.map(({ name }) => name).join("/");
 	useEffect(
-		() => live && keepInSight(live, object.path, body.current),
-		[live, object.path, names],
+		() => live && keepInSight(live, object, body.current),
+		[live, object, names],
 	);
 	return (
 		<section class="object" aria-labelledby="object-title">
@@ -92,7 +92,7 @@ export function ObjectView({ model, object, source, live }: ObjectViewProps) {
 /** Only what can be seen is asked for again and again. Returns its end. */
 function keepInSight(
 	live: Live,
-	path: string,
+	object: MachineObject,
 	body: HTMLTableSectionElement | null,
 ): (() => void) | undefined {
 	if (!body) return undefined;
@@ -103,10 +103,10 @@ function keepInSight(
 			if (isIntersecting) inSight.add(name);
 			else inSight.delete(name);
 		}
-		live.look(path, [...inSight]);
+		live.look(object, [...inSight]);
 	});
 	for (const row of body.rows) observer.observe(row);
-	live.look(path, []);
+	live.look(object, []);
 	return () => observer.disconnect();
 }
 

@@ -13,6 +13,7 @@ export function Picture({ svg, onSelect }: PictureProps) {
 	const [zoom, setZoom] = useState(1);
 	const size = useRef({ width: 0, height: 0 });
 	useEffect(() => {
+		if (svg === "") return;
 		const root = new DOMParser().parseFromString(svg, "image/svg+xml")
 			.documentElement as unknown as SVGSVGElement;
 		const { width, height } = root.viewBox.baseVal;
@@ -32,6 +33,7 @@ export function Picture({ svg, onSelect }: PictureProps) {
 		root?.setAttribute("width", `${size.current.width * zoom}`);
 		root?.setAttribute("height", `${size.current.height * zoom}`);
 	}, [zoom, svg]);
+	if (svg === "") return <p class="empty">This machine cannot be drawn.</p>;
 	return (
 		<div class="picture">
 			<p class="tools">

@@ -1,4 +1,4 @@
-/** How the place of a device on its bus is written. docs/topology.md tells it for users. */
+/** How the place of a device on its bus is written. docs/explore.md tells it for users. */
 import type { Json } from "../../json.ts";
 import { naturally } from "../orderedSource.ts";
 import { pathNames, type QomPath, splitPath } from "../path.ts";

@@ -1,4 +1,5 @@
 /** Where memory regions lie: the map of an address space. */
+import { QomfsError } from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import type { QomPath } from "../path.ts";
 import type { QomSource } from "../source.ts";
@@ -19,6 +20,9 @@ export interface Region {
 }
 
 const regionType = "memory-region";
+
+/** The deepest map that was seen has 7 levels. */
+const deepest = 500;
 
 /** QEMU writes the size of everything so. */
 const wholeSpace = 2n ** 64n;
@@ -49,16 +53,26 @@ export async function memoryMap(
 		places.set(place.path, place);
 		const container = await valueIn(source, object, "container");
 		if (typeof container !== "string" || container === "") tops.push(place);
-		else members.set(container, [...(members.get(container) ?? []), place]);
+		else {
+			const others = members.get(container);
+			if (others) others.push(place);
+			else members.set(container, [place]);
+		}
 	}
 	const seen = new Set<QomPath>();
-	const regionAt = (place: Place, base: bigint): Region => {
+	const regionAt = (place: Place, base: bigint, depth = 0): Region => {
+		if (depth > deepest)
+			throw new QomfsError(
+				`${place.path}: memory regions in memory regions, more than ${deepest} levels deep; this is no QEMU`,
+			);
 		seen.add(place.path);
 		const start = base + place.offset;
 		const inside = (members.get(place.path) ?? []).filter(
 			({ path }) => !seen.has(path), // a machine that is none could go round in circles
 		);
-		const regions = inside.map((each) => regionAt(each, start)).sort(byAddress);
+		const regions = inside
+			.map((each) => regionAt(each, start, depth + 1))
+			.sort(byAddress);
 		return {
 			...{ path: place.path, start, size: place.size },
 			...{ priority: place.priority, overlaps: [] },
