@@ -22,6 +22,8 @@ const smoke = [
 		"diff",
 		"types",
 		"typesCommand",
+		"places",
+		"topology",
 	],
 ];
 

@@ -31,10 +31,9 @@ export async function measureSnapshots(
 		await act();
 		return performance.now() - startMs;
 	};
-	const times = { nothing: [], floor: [], snapshot: [], diff: [] } as Record<
-		"nothing" | "floor" | "snapshot" | "diff",
-		number[]
-	>;
+	const times = {
+		...{ nothing: [], floor: [], snapshot: [], report: [], diff: [] },
+	} as Record<"nothing" | "floor" | "snapshot" | "report" | "diff", number[]>;
 	for (let round = 0; round < rounds; round++) {
 		times.nothing.push(await timed(() => run(process.execPath, ["-e", "0"])));
 		times.floor.push(await timed(() => askEverything(source)));
@@ -43,16 +42,23 @@ export async function measureSnapshots(
 				run(process.execPath, [qomfs, "snapshot", socket, "-o", file]),
 			),
 		);
+		times.report.push(
+			await timed(() =>
+				run(process.execPath, [
+					...[qomfs, "report", socket, "-o", `${file}.html`],
+				]),
+			),
+		);
 		times.diff.push(
 			await timed(() => run(process.execPath, [qomfs, "diff", file, file])),
 		);
 	}
 	const peak = await peakMb(["snapshot", socket, "-o", file]);
 	await rm(directory, { recursive: true });
-	const [nothing, floor, snapshot, diff] = [
-		...[times.nothing, times.floor, times.snapshot, times.diff].map(median),
-	] as [number, number, number, number];
-	return `snapshot ${snapshot.toFixed(0)} ms, its QMP commands alone ${floor.toFixed(0)} ms (ratio ${(snapshot / floor).toFixed(2)}, without the start of Node ${((snapshot - nothing) / floor).toFixed(2)}), ${peak} MB; diff of two ${diff.toFixed(0)} ms`;
+	const [nothing, floor, snapshot, report, diff] = [
+		...[times.nothing, times.floor, times.snapshot, times.report, times.diff],
+	].map(median) as [number, number, number, number, number];
+	return `snapshot ${snapshot.toFixed(0)} ms, its QMP commands alone ${floor.toFixed(0)} ms (ratio ${(snapshot / floor).toFixed(2)}, without the start of Node ${((snapshot - nothing) / floor).toFixed(2)}), ${peak} MB; report ${report.toFixed(0)} ms (${(report / snapshot).toFixed(2)} times the snapshot); diff of two ${diff.toFixed(0)} ms`;
 }
 
 /** What a snapshot asks, and nothing else. */

@@ -158,7 +158,8 @@ function showInterrupts(lines: readonly Interrupt[]): void {
 
 /** docs/explore.md describes it. */
 async function documentOf(source: QomSource): Promise<Json> {
-	const objects = await survey(source, () => true);
+	// Elsewhere each value is a command of its own.
+	const objects = await survey(source, () => source.givesValues);
 	const { buses, loose } = await topologyOf(source, objects);
 	return {
 		buses: buses.map(busJson),

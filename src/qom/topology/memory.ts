@@ -43,7 +43,12 @@ export async function memoryMap(
 	objects?: ReadonlyMap<QomPath, SurveyedObject>,
 ): Promise<readonly Region[]> {
 	const surveyed =
-		objects ?? (await survey(source, (type) => type === regionType));
+		objects ??
+		(await survey(
+			source,
+			// Elsewhere each value is a command of its own, and a listing would be one more.
+			(type) => source.givesValues && type === regionType,
+		));
 	const places = new Map<QomPath, Place>();
 	const members = new Map<QomPath, Place[]>();
 	const tops: Place[] = [];

@@ -52,7 +52,7 @@ export async function valueIn(
 ): Promise<Json | undefined> {
 	const known = contents?.values.get(name);
 	if (known !== undefined) return known;
-	if (!contents?.properties.some((property) => property.name === name))
+	if (contents?.properties.every((property) => property.name !== name))
 		return undefined;
 	try {
 		return await source.get(path, name);
