@@ -2,6 +2,9 @@
  * What a QEMU tells of its types, without a risk for its machine: a second instance of the same binary is
  * asked, once for each type, and what it says is kept on disk for that build.
  */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { log } from "../../log.ts";
 import { type Address, parseAddress } from "../../qmp/address.ts";
 import type { QemuVersion } from "../../qmp/messages.ts";
@@ -64,7 +67,7 @@ export class Introspection implements Introspector {
 				import("./throwAway.ts"),
 				import("./kept.ts"),
 			]);
-		const binary = await binaryOf(monitorOf(this.#address));
+		const binary = await binaryOf(await monitorOf(this.#address));
 		if (!binary) return undefined;
 		return {
 			throwAway: new ThrowAway(binary, version),
@@ -73,9 +76,20 @@ export class Introspection implements Introspector {
 	}
 }
 
-/** The monitor itself, where somebody else shares it. */
-function monitorOf(address: Address): Address {
-	return address.kind === "unix" && address.named !== undefined
-		? parseAddress(address.named)
-		: address;
+/** How long a mount may take to answer. */
+const patienceMs = 2000;
+
+/** The monitor itself, where a mount shares it: that is named by its monitor, or by its directory. */
+async function monitorOf(address: Address): Promise<Address> {
+	if (address.kind !== "unix" || address.named === undefined) return address;
+	const named = parseAddress(address.named);
+	if (named.kind !== "unix") return named;
+	const status = readFile(join(named.path, ".qomfs/status"), "utf8");
+	const text = await Promise.race([
+		status.catch(() => undefined), // it is no directory
+		sleep(patienceMs, undefined, { ref: false }),
+	]);
+	if (text === undefined) return named;
+	const { source } = JSON.parse(text);
+	return parseAddress(`${source}`);
 }
