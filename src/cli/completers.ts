@@ -1,9 +1,11 @@
 /** Words that complete a command line and that only a machine, or a snapshot, knows. */
 import { choicesOf } from "../qom/choices.ts";
 import { withoutTrailingSlashes } from "../qom/path.ts";
+import { isPlace, placeEntries, placeFinders } from "../qom/places.ts";
 import { readingsOf } from "../qom/select.ts";
 import type { QomSource } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
+import { absolutePath } from "./absolutePath.ts";
 import type { Completer } from "./command.ts";
 
 /** Objects. */
@@ -46,19 +48,29 @@ export const completeType: Completer = ({ ask }) =>
 /** Where objects have ids, by which they can be named without a path. */
 const idPlaces = ["/machine/peripheral", "/objects", "/chardevs"];
 
+/** Where objects are found by what people know. */
+const directories = [...placeFinders.keys()].map((name) => `${name}/`);
+
 /** The objects in the one that is typed so far, each with a slash at its end; else ids. */
 async function objectNames(
 	source: QomSource,
 	current: string,
 ): Promise<readonly string[]> {
 	const parent = current.slice(0, current.lastIndexOf("/") + 1);
+	if (isPlace(parent)) {
+		const entries = await placeEntries(source, parent);
+		if (entries)
+			return entries.map(
+				({ name, isDirectory }) => `${parent}${name}${isDirectory ? "/" : ""}`,
+			);
+	}
 	const places = parent ? [parent] : idPlaces;
 	const names = await Promise.all(
 		places.map((place) => namesIn(source, place, isChild)),
 	);
 	return parent
 		? names.flat().map((name) => `${parent}${name}/`)
-		: ["/", ...names.flat()];
+		: ["/", ...directories, ...names.flat()];
 }
 
 /** Behind a dot or a slash the properties of the object that is typed so far, and its children. */
@@ -85,10 +97,15 @@ async function namesIn(
 	object: string,
 	isWanted: (type: string) => boolean,
 ): Promise<readonly string[]> {
-	const entries = await source
-		.list(withoutTrailingSlashes(object))
-		.catch(() => []);
-	return entries.filter(({ type }) => isWanted(type)).map(({ name }) => name);
+	try {
+		const path = isPlace(object)
+			? await absolutePath(source, object)
+			: withoutTrailingSlashes(object);
+		const entries = await source.list(path);
+		return entries.filter(({ type }) => isWanted(type)).map(({ name }) => name);
+	} catch {
+		return [];
+	}
 }
 
 function isChild(type: string): boolean {

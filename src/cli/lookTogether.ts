@@ -1,4 +1,6 @@
 /** Several sources at the same time, with one bar for all of them. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import type { SnapshotProgress } from "../qom/snapshot/take.ts";
 import { startProgress } from "./progress.ts";
 
@@ -25,4 +27,9 @@ export async function lookTogether<Seen>(
 	} finally {
 		bar.stop();
 	}
+}
+
+/** A source as it can be named anywhere on this host. */
+export function shownName(source: string): string {
+	return existsSync(source) ? resolve(source) : source;
 }

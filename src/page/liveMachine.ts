@@ -19,7 +19,8 @@ const mostKept = 1000;
 
 /** What somebody looks at. */
 export interface Sight {
-	readonly path: string;
+	/** Undefined for events alone. */
+	readonly path: string | undefined;
 	/** The properties that are in sight. */
 	readonly names: readonly string[];
 	/** The number of the last event that was seen. */
@@ -79,12 +80,12 @@ export class LiveMachine {
 			if (number > since) tell("event", message, number);
 		const shown = new Map<string, string>();
 		let children: string | undefined;
-		const tellChildren = (names: readonly string[] | null) => {
+		const tellChildren = (path: string, names: readonly string[] | null) => {
 			const now = encoded<"children">({ path, names });
 			if (now !== children) tell("children", now);
 			children = now;
 		};
-		const look = async () => {
+		const look = async (path: string) => {
 			try {
 				const { properties, values } = await contentsOf(
 					this.#machine.source,
@@ -92,6 +93,7 @@ export class LiveMachine {
 				);
 				if (isOver) return;
 				tellChildren(
+					path,
 					properties
 						.filter(({ type }) => parseType(type).kind === "child")
 						.map(({ name }) => name)
@@ -120,13 +122,13 @@ export class LiveMachine {
 					tell("values", encoded<"values">({ path, words, properties: list }));
 			} catch (error) {
 				if (error instanceof QomError && error.refusal === "no such object")
-					tellChildren(null);
+					tellChildren(path, null);
 				else log.cli("%s", error); // the state tells of a machine that is lost
 			} finally {
-				if (!isOver) timer = setTimeout(look, lookMs);
+				if (!isOver) timer = setTimeout(look, lookMs, path);
 			}
 		};
-		void look();
+		if (path !== undefined) void look(path);
 		return () => {
 			isOver = true;
 			clearTimeout(timer);

@@ -145,7 +145,7 @@ export class PageServer {
 		this.#rest();
 		const stop = live.watch(
 			{
-				path: query.get("path") ?? "/",
+				path: query.get("path") ?? undefined,
 				names: query.getAll("name"),
 				since: Number(query.get("since")) || 0,
 			},

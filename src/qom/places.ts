@@ -102,6 +102,31 @@ export async function placesOf(
 	throw new NoMatchError(`${path}: no object matches${hintFor(all, names)}`);
 }
 
+/** A name in one of these directories. */
+export interface PlaceEntry {
+	readonly name: string;
+	readonly isDirectory: boolean;
+}
+
+/** What is in one of these directories; undefined where the path means none. */
+export async function placeEntries(
+	source: QomSource,
+	path: string,
+): Promise<readonly PlaceEntry[] | undefined> {
+	const [first = "", ...names] = pathNames(path);
+	let places: Places | QomPath | undefined =
+		await placeFinders.get(first)?.(source);
+	for (const name of names) {
+		if (places === undefined || typeof places === "string") return undefined;
+		places = places.get(name);
+	}
+	if (places === undefined || typeof places === "string") return undefined;
+	return [...places].map(([name, below]) => ({
+		name,
+		isDirectory: typeof below !== "string",
+	}));
+}
+
 function pathsIn(
 	places: Places | QomPath,
 	[name, ...rest]: readonly string[],

@@ -127,7 +127,7 @@ describe.skipIf(lacksQemu)("a report", () => {
 		await page.keyboard.type("virtio mac 52:54");
 		await expect
 			.poll(() => page.getByRole("status").first().textContent())
-			.toMatch(/^\d+ places?$/);
+			.toMatch(/^\d+ found$/);
 		await page.keyboard.press("ArrowDown");
 		await page.keyboard.press("Enter");
 		await expect.poll(() => heading(page).textContent()).toContain("net0");
@@ -173,6 +173,15 @@ describe.skipIf(lacksQemu)("a report", () => {
 		expect(await page.locator("tr[data-name=addr]").textContent()).toContain(
 			"not the default",
 		);
+		await page.context().close();
+	});
+
+	it("says so where an address is of no object", async () => {
+		const page = await open(address);
+		await go(page, "#/machine/nosuch");
+		await expect
+			.poll(() => page.getByRole("alert").textContent())
+			.toContain("There is no object /machine/nosuch here.");
 		await page.context().close();
 	});
 
@@ -370,8 +379,10 @@ describe.skipIf(lacksQemu)("a live page", () => {
 		).toBe(4096);
 	});
 
-	it("shows events as they come", async () => {
-		await page.getByRole("link", { name: /^Events/ }).click();
+	it("shows events as they come, and needs no object for that", async () => {
+		await page.goto(`${web.address.origin}/#events`);
+		await page.reload();
+		await page.getByRole("log").waitFor();
 		await qmp.execute("cont");
 		await qmp.execute("stop");
 		await expect

@@ -17,7 +17,7 @@ import {
 } from "../../qom/contents.ts";
 import { matchObjects } from "../../qom/matchObjects.ts";
 import { isPattern } from "../../qom/pattern.ts";
-import { isPlace } from "../../qom/places.ts";
+import { isPlace, placeEntries, placesOf } from "../../qom/places.ts";
 import {
 	firstKnown,
 	type Reading,
@@ -168,7 +168,7 @@ function see(
 	source: QomSource,
 	readings: readonly Reading[],
 ): Promise<readonly Seen[]> {
-	return firstKnown(readings, async ({ object, property }) => {
+	const known = firstKnown(readings, async ({ object, property }) => {
 		if (!isPattern(object) && !isPattern(property)) {
 			const [path = object] = await matchObjects(source, object);
 			const value = await source.get(path, property);
@@ -188,6 +188,29 @@ function see(
 		}
 		return seen;
 	});
+	return known.catch(async (error) => {
+		throw (await placeWithoutProperty(source, readings)) ?? error;
+	});
+}
+
+/** An address has dots, so what stands behind the last one was taken for a property. */
+async function placeWithoutProperty(
+	source: QomSource,
+	readings: readonly Reading[],
+): Promise<UsageError | undefined> {
+	const { object, property } = readings.at(-1) ?? { object: "", property: "" };
+	const word = `${object}/${property}`;
+	if (!isPlace(word) || isPattern(word)) return undefined;
+	if (await placeEntries(source, word))
+		return new UsageError(
+			`${word} is a directory of objects; write ${word}/NAME.PROPERTY, or ${word}/*.PROPERTY for all`,
+		);
+	const objects = await placesOf(source, word).catch(() => []);
+	return objects.length > 0
+		? new UsageError(
+				`${word} is an object; write ${word}.PROPERTY, or 'qom-list ${word}' for all of it`,
+			)
+		: undefined;
 }
 
 const watchEverySec = 1;

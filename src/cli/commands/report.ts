@@ -13,7 +13,7 @@ import type { SnapshotProgress } from "../../qom/snapshot/take.ts";
 import type { CommandDefinition } from "../command.ts";
 import { originLine, withoutNoise } from "../differences.ts";
 import { untilSignal } from "../endings.ts";
-import { lookTogether } from "../lookTogether.ts";
+import { lookTogether, shownName } from "../lookTogether.ts";
 import { type MachineFlags, withSource } from "../openSource.ts";
 import { sourceHelp, timeoutOption } from "../options.ts";
 import { isStdout, writeWholeFile } from "../wholeFile.ts";
@@ -59,7 +59,9 @@ async function see(
 	await withSource(
 		{ socket: name, ...(timeout !== undefined && { timeout }) },
 		async ({ source, qemu, time }) => {
-			seen = await seeMachine(name, source, { qemu, time, onProgress });
+			seen = await seeMachine(shownName(name), source, {
+				...{ qemu, time, onProgress },
+			});
 		},
 	);
 	return seen as SeenMachine;

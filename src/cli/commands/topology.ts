@@ -113,9 +113,13 @@ function showMemory(spaces: readonly Region[]): void {
 
 function showRegion(region: Region, depth: number): void {
 	const { start, size, path, overlaps, priority, regions } = region;
-	const end = size === 0n ? start : start + size - 1n;
-	const range = `${address(start)}-${address(end)}`;
+	const end = size === 0n ? "".padEnd(16) : address(start + size - 1n);
+	const range = `${address(start)}-${end}`;
 	const notes = [
+		// What is mapped nowhere begins at 0 as well.
+		...(depth === 0 && !/^\/machine\/unattached\/(system|io)\[0\]$/.test(path)
+			? ["apart from memory and ports"]
+			: []),
 		...(priority === 0 ? [] : [`priority ${priority}`]),
 		...(overlaps.length === 0 ? [] : [`overlaps ${overlaps.length}`]),
 	];

@@ -27,7 +27,7 @@ export const command: CommandDefinition<TypesFlags> = {
 	arguments: [
 		{
 			name: "[type]",
-			help: "an abstract one is drawn with all that are derived from it, another one shown as a page (default: all)",
+			help: "an abstract one is drawn with all that are derived from it, any other shown as a page (default: all)",
 			complete: completeType,
 		},
 	],
@@ -37,7 +37,10 @@ export const command: CommandDefinition<TypesFlags> = {
 			help: "draw what is derived from it",
 			conflicts: ["page"],
 		},
-		{ flags: "--page", help: "show all that is known of it" },
+		{
+			flags: "--page",
+			help: "show all that is known of it: ancestry, properties, defaults, what implements it, objects",
+		},
 		jsonOption,
 		sourceOption,
 		timeoutOption,
@@ -50,7 +53,8 @@ export const command: CommandDefinition<TypesFlags> = {
 			if (name === undefined) return drawAll(tree, flags);
 			const type = tree.get(name);
 			if (!type) throw unknownType(name, tree);
-			const isDrawn = flags.tree ?? (type.isAbstract && !flags.page);
+			const isFamily = type.isAbstract && tree.childrenOf(name).length > 0;
+			const isDrawn = flags.tree ?? (isFamily && !flags.page);
 			if (isDrawn) return draw(tree, name, flags);
 			const page = await pageOf(source, tree, name);
 			if (flags.json) print(formatJson(documentOf(page)));
@@ -182,7 +186,7 @@ function documentOf(page: Page): Json {
 function show(page: Page): void {
 	const { description, implemented, implementers } = page;
 	section("NAME", [
-		`${onOneLine(page.name)}${page.isAbstract ? " (abstract: nothing can be made of it)" : ""}`,
+		`${onOneLine(page.name)}${page.isAbstract ? " (abstract)" : ""}`,
 	]);
 	section("ANCESTRY", wrapped(page.ancestry.map(onOneLine), " > "));
 	list(

@@ -5,6 +5,7 @@ import { LiveMachine } from "../../page/liveMachine.ts";
 import { PageServer } from "../../page/server.ts";
 import type { CommandDefinition } from "../command.ts";
 import { untilSignal } from "../endings.ts";
+import { shownName } from "../lookTogether.ts";
 import {
 	lasting,
 	type MachineFlags,
@@ -65,7 +66,7 @@ export const command: CommandDefinition<WebFlags> = {
 				const server = await PageServer.listen({
 					load: async () => ({
 						machine: await machineData(
-							await seeMachine(sourceOf(named), source, {
+							await seeMachine(shownName(sourceOf(named)), source, {
 								qemu,
 								...(!machine && { time }),
 							}),

@@ -37,6 +37,7 @@ export class Live {
 		this.isWritable = isWritable;
 		this.#redraw = redraw;
 		document.addEventListener("visibilitychange", () => this.#reopen());
+		this.#reopen();
 	}
 
 	/** From now on these are kept up to date, and nothing else. */
@@ -46,8 +47,17 @@ export class Live {
 			["path", object.path],
 			...names.map((name) => ["name", name]),
 		]);
-		if (this.#sight === `${query}`) return;
-		this.#sight = `${query}`;
+		this.#follow(`${query}`);
+	}
+
+	/** No object is in sight; there are events all the same. */
+	lookAway(): void {
+		this.#follow("");
+	}
+
+	#follow(sight: string): void {
+		if (this.#sight === sight) return;
+		this.#sight = sight;
 		clearTimeout(this.#settling);
 		this.#settling = setTimeout(() => this.#reopen(), settleMs);
 	}
@@ -56,8 +66,8 @@ export class Live {
 		this.#source?.close();
 		this.#source = undefined;
 		// A page that nobody sees costs nothing.
-		if (document.hidden || this.#sight === "") return;
-		const source = new EventSource(`/live?${this.#sight}&since=${this.#since}`);
+		if (document.hidden) return;
+		const source = new EventSource(`/live?since=${this.#since}&${this.#sight}`);
 		this.#source = source;
 		const on = <Kind extends keyof LiveMessages>(
 			kind: Kind,

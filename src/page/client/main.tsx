@@ -29,6 +29,14 @@ const views = {
 
 type View = keyof typeof views;
 
+interface Place {
+	readonly view: View;
+	/** Of the object that is shown; empty where none is. */
+	readonly path: string;
+	/** A path that is of no object. */
+	readonly missing?: string;
+}
+
 /** Somebody may have typed anything. */
 function decoded(text: string): string {
 	try {
@@ -39,10 +47,12 @@ function decoded(text: string): string {
 }
 
 /** What the address of the page shows: `#/machine/...`, or `#topology`. */
-function readPlace(model: Model): { view: View; path: string } {
+function readPlace(model: Model): Place {
 	const text = decoded(location.hash.slice(1));
 	if (Object.hasOwn(views, text)) return { view: text as View, path: "" };
-	return { view: "objects", path: model.objects.has(text) ? text : "/machine" };
+	if (text === "" || model.objects.has(text))
+		return { view: "objects", path: text || "/machine" };
+	return { view: "objects", path: "", missing: text };
 }
 
 function Page({ data }: { readonly data: PageData }) {
@@ -71,7 +81,9 @@ function Page({ data }: { readonly data: PageData }) {
 			setOpen((open) => new Set([...open, ...aboves(next.path)]));
 		};
 		const shortcut = (event: KeyboardEvent) => {
-			const isTyping = event.target instanceof HTMLInputElement;
+			const isTyping =
+				event.target instanceof HTMLInputElement &&
+				event.target.type !== "checkbox";
 			if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey)
 				return;
 			event.preventDefault();
@@ -169,13 +181,19 @@ function Page({ data }: { readonly data: PageData }) {
 						</div>
 					)
 				)}
-				{(place.view === "objects" || isSearching) && (
-					<ObjectView
-						key={object.path}
-						{...{ model, object }}
-						source={machine.source}
-						live={live}
-					/>
+				{place.missing !== undefined && !isSearching ? (
+					<p class="object empty" role="alert">
+						There is no object <bdi>{place.missing}</bdi> here.
+					</p>
+				) : (
+					(place.view === "objects" || isSearching) && (
+						<ObjectView
+							key={object.path}
+							{...{ model, object }}
+							source={machine.source}
+							live={live}
+						/>
+					)
 				)}
 				{!isSearching && place.view === "topology" && (
 					<Picture svg={machine.picture} onSelect={visit} />

@@ -60,12 +60,14 @@ export function MemoryView({
 							</span>
 							<span class="size">{sizeText(region.size)}</span>
 							<a
+								title={region.path}
 								href={hrefOf(region.path)}
 								style={{
 									paddingInlineStart: `${(region.depth - (top?.depth ?? 0)) * 10}px`,
 								}}
 							>
-								<bdi>{region.path}</bdi>
+								<bdi class="above">{aboveOf(region.path)}</bdi>
+								<bdi class="last">{lastOf(region.path)}</bdi>
 							</a>
 							{region.overlaps > 0 && (
 								<span class="type">overlaps {region.overlaps}</span>
@@ -133,6 +135,15 @@ function endOf({ start, size }: Region): bigint {
 
 function address(number: bigint): string {
 	return number.toString(16).padStart(16, "0");
+}
+
+/** The end of a path tells more than its beginning, and is never cut. */
+function lastOf(path: string): string {
+	return path.slice(path.lastIndexOf("/") + 1);
+}
+
+function aboveOf(path: string): string {
+	return path.slice(0, path.lastIndexOf("/") + 1);
 }
 
 function sizeText(size: bigint): string {

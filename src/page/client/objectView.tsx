@@ -107,7 +107,10 @@ function keepInSight(
 	});
 	for (const row of body.rows) observer.observe(row);
 	live.look(object, []);
-	return () => observer.disconnect();
+	return () => {
+		observer.disconnect();
+		live.lookAway();
+	};
 }
 
 function Breadcrumbs({ object }: { readonly object: MachineObject }) {

@@ -34,7 +34,7 @@ export function SearchView({ hits, onSelect }: SearchViewProps) {
 	return (
 		<>
 			<p role="status" class="count">
-				{hits.length === 1 ? "1 place" : `${hits.length} places`}
+				{hits.length} found
 			</p>
 			<VirtualList
 				role="listbox"

@@ -1,5 +1,5 @@
 /** A value of a property, which may be edited where the page has a server that allows it. */
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Live } from "./live.ts";
 import {
 	hrefOf,
@@ -19,6 +19,13 @@ const longest = 300;
 
 export function Value({ property, object, live }: ValueProps) {
 	const [isEdited, setEdited] = useState(false);
+	const pencil = useRef<HTMLButtonElement>(null);
+	const wasEdited = useRef(false);
+	useEffect(() => {
+		// Whoever goes by keys goes on where the field was.
+		if (wasEdited.current && !isEdited) pencil.current?.focus();
+		wasEdited.current = isEdited;
+	}, [isEdited]);
 	const { kind } = property;
 	const isEditable =
 		live?.isWritable === true &&
@@ -33,6 +40,7 @@ export function Value({ property, object, live }: ValueProps) {
 			<Shown property={property} />
 			{isEditable && (
 				<button
+					ref={pencil}
 					type="button"
 					class="edit"
 					aria-label={`Change ${property.name}`}

@@ -54,7 +54,12 @@ export function addressesOf(
 const forms: ReadonlyMap<string, (values: Values) => string | undefined> =
 	new Map([
 		["usb", ({ text, told }) => text("port") || told],
-		["i2c", ({ hex }) => hex("address", 2)],
+		// Only 7 bits: a controller that is a slave itself has 0xff while it has no address.
+		[
+			"i2c",
+			({ number, hex }) =>
+				Number(number("address")) < 0x80 ? hex("address", 2) : undefined,
+		],
 		[
 			"scsi",
 			({ number }) => {
