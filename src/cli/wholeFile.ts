@@ -1,5 +1,6 @@
 /** What commands write with `-o`. */
 import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
 import {
 	type FileHandle,
 	lstat,
@@ -13,6 +14,7 @@ import {
 import { dirname, join, resolve } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createGzip } from "node:zlib";
 import { QomfsError } from "../errors.ts";
 
@@ -55,7 +57,10 @@ export async function writeWholeFile(
 				throw new QomfsError(
 					`cannot write ${path}: it is no regular file${isPrivate ? ", which secrets need" : ""}`,
 				);
-			return await write(await open(target, "a"));
+			const first = old.isFIFO() ? await openFifo(target, signal) : undefined;
+			const handle = await open(target, "a");
+			await first?.close();
+			return await write(handle);
 		}
 		const written = join(dirname(target), temporaryName());
 		const handle = await open(written, "wx", isPrivate ? 0o600 : 0o666);
@@ -79,6 +84,24 @@ export async function writeWholeFile(
 	}
 }
 
+const lookMs = 100;
+
+/** Waits for a reader. An open that does so could not be ended. */
+async function openFifo(
+	fifo: string,
+	signal: AbortSignal | undefined,
+): Promise<FileHandle> {
+	const { O_WRONLY, O_NONBLOCK } = constants;
+	for (;;) {
+		try {
+			return await open(fifo, O_WRONLY | O_NONBLOCK);
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "ENXIO") throw error;
+		}
+		await sleep(lookMs, undefined, signal ? { signal } : {});
+	}
+}
+
 /** Of no length that a long name could not have. */
 function temporaryName(): string {
 	return `.qomfs-${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
@@ -99,7 +122,8 @@ async function targetOf(path: string): Promise<string> {
 	const isForEverybody = (mode & 0o1002) === 0o1002;
 	if (isForEverybody && ![process.getuid?.(), uid].includes(link.uid))
 		throw new QomfsError(`cannot write ${path}: a link of somebody else`);
-	return realpath(path).catch(async () =>
-		resolve(dirname(path), await readlink(path)),
-	);
+	return realpath(path).catch(async (error) => {
+		if (error.code !== "ENOENT") throw error;
+		return resolve(dirname(path), await readlink(path));
+	});
 }

@@ -29,6 +29,9 @@ export interface PageServerOptions {
 /** More than any value of a property. */
 const mostBytes = 2 * 1024 * 1024;
 
+/** Of changes, in bytes. */
+const mostUnread = 4 * 1024 * 1024;
+
 export class PageServer {
 	/** To be opened once. */
 	readonly address: string;
@@ -93,7 +96,8 @@ export class PageServer {
 	): Promise<void> {
 		if (!this.#access.isMeant(request))
 			return refuse(response, 403, "this server is not called so");
-		const url = new URL(request.url ?? "/", "http://127.0.0.1");
+		const url = URL.parse(request.url ?? "/", "http://127.0.0.1");
+		if (!url) return refuse(response, 400, "no such request");
 		const token = url.searchParams.get("token");
 		if (request.method === "GET" && url.pathname === "/" && token !== null) {
 			// Whoever has come with it before needs it no more.
@@ -152,6 +156,8 @@ export class PageServer {
 			(kind, message, id) => {
 				const idLine = id === undefined ? "" : `id: ${id}\n`;
 				response.write(`${idLine}event: ${kind}\ndata: ${message}\n\n`);
+				// Who does not read comes back later, and is told then.
+				if (response.writableLength > mostUnread) response.destroy();
 			},
 		);
 		response.on("close", () => {

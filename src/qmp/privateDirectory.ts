@@ -113,11 +113,22 @@ function sameForBoth(directory: string): MeetingPlace {
 
 async function makeBeside(path: string): Promise<string> {
 	const directory = dirname(path);
-	// Whoever may rename a directory above can put another one in its place.
+	const part = await changeableBy(directory);
+	if (part !== undefined) throw new QomfsError(`others may write to ${part}`);
+	return makeIn(directory);
+}
+
+/**
+ * The directory by which somebody else could put something in place of what is in another one: whoever may
+ * rename a directory above can do that, too. Undefined where nobody but root and this user can.
+ */
+export async function changeableBy(
+	directory: string,
+): Promise<string | undefined> {
 	for (let part = directory; ; part = dirname(part)) {
 		if (!["we", "each"].includes((await whoWrites(part)) ?? "others"))
-			throw new QomfsError(`others may write to ${part}`);
-		if (part === dirname(part)) return makeIn(directory);
+			return part;
+		if (part === dirname(part)) return undefined;
 	}
 }
 

@@ -120,7 +120,7 @@ export function undescribedReason(
 /** A monitor changed under its client answers in another form, or not at all. */
 function isMonitor(object: QomPath, objectType: string | undefined): boolean {
 	return (
-		/^\/(objects|chardevs)\/compat_monitor\d+$/.test(object) ||
+		/^\/+(objects|chardevs)\/+compat_monitor\d+\/*$/.test(object) ||
 		(objectType?.startsWith("monitor-") ?? false)
 	);
 }

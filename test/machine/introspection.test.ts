@@ -5,6 +5,7 @@ import {
 	chmod,
 	chown,
 	copyFile,
+	mkdir,
 	mkdtemp,
 	readFile,
 	readlink,
@@ -100,7 +101,10 @@ describe.skipIf(lacksQemu)("a QEMU", () => {
 		const { root } = defaultQemu;
 		expect((await first)?.command).toEqual(
 			root
-				? ["chroot", "--userspec=0:0", root, program.slice(root.length)]
+				? [
+						...["chroot", "--userspec=+0:+0", "--groups=", root],
+						program.slice(root.length),
+					]
 				: [program],
 		);
 		expect(await second).toEqual(await first);
@@ -155,9 +159,43 @@ describe("a program", () => {
 	it("is run as the user of its machine, even by root", async ({ skip }) => {
 		skip(lacksRoot, noRoot);
 		const nobody = { uid: 65534, gid: 65534 };
-		await chown(directory, nobody.uid, nobody.gid);
+		const place = join(directory, "nobody");
+		await chmod(directory, 0o755);
+		await mkdir(place);
+		await chown(place, nobody.uid, nobody.gid);
+		socket = join(place, "qmp.sock");
 		await serve(nobody);
 		expect(await found()).toMatchObject({ command: [program], user: nobody });
+	});
+
+	it("is not run by root if somebody else can put another one in its place", async ({
+		skip,
+	}) => {
+		skip(lacksRoot, noRoot);
+		await serve();
+		expect(await found()).toMatchObject({ command: [program] });
+		await chown(directory, 65534, 65534);
+		expect(await found()).toBeUndefined();
+		await chown(directory, 0, 0);
+		await chmod(directory, 0o777);
+		expect(await found()).toBeUndefined();
+	});
+
+	it("that is there in a mount namespace alone is not run outside of it", async ({
+		skip,
+	}) => {
+		skip(lacksRoot, noRoot);
+		const inside = join(directory, "inside");
+		await mkdir(inside);
+		const script = `net.createServer().listen(${JSON.stringify(socket)}, () => console.log("up"))`;
+		server = spawn("unshare", [
+			...["-m", "--propagation", "private", "sh", "-c"],
+			'mount -t tmpfs t "$2"; cp "$1" "$2/qemu-x"; exec "$2/qemu-x" -e "$3"',
+			...["sh", program, inside, script],
+		]);
+		if (server.stdout) await once(server.stdout, "data");
+		expect(await findServer(parseAddress(socket))).toBeDefined();
+		expect(await found()).toBeUndefined();
 	});
 
 	it("is another build once it was written anew", async () => {
@@ -174,7 +212,9 @@ describe("a program", () => {
 		const link = `/proc/${server?.pid}/exe`;
 		expect(await found()).toMatchObject({ command: [`${program}.old`] });
 		await rm(`${program}.old`);
-		expect(await found()).toMatchObject({ command: [link] });
+		// Root might start what another user has put there since.
+		if (process.getuid?.() === 0) expect(await found()).toBeUndefined();
+		else expect(await found()).toMatchObject({ command: [link] });
 	});
 });
 

@@ -1,7 +1,10 @@
 /** The program that runs a machine, where it can be run once more. */
 import { createHash } from "node:crypto";
+import type { Stats } from "node:fs";
 import { readlink, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Address } from "../../qmp/address.ts";
+import { changeableBy } from "../../qmp/privateDirectory.ts";
 import { findServer } from "../../qmp/server.ts";
 
 export interface Binary {
@@ -29,54 +32,69 @@ export async function binaryOf(address: Address): Promise<Binary | undefined> {
 
 async function binaryOfProcess(pid: number): Promise<Binary | undefined> {
 	const link = `/proc/${pid}/exe`;
-	const [name, root, program, process] = await Promise.all([
+	const [path, root, program, process] = await Promise.all([
 		readlink(link),
 		readlink(`/proc/${pid}/root`),
 		stat(link),
 		stat(`/proc/${pid}`),
 	]);
 	// What is in a container is to stay there.
-	if (!(await isInOurNamespaces(pid)) || !isTrustworthy(program))
+	if (!(await isInOurs(pid, "pid")) || !(await isInOurs(pid, "user")))
 		return undefined;
+	if (!isTrustworthy(program)) return undefined;
 	const { uid, gid } = process;
-	const isRoot = ourUid() === 0;
 	const { dev, ino, size, mtimeMs } = program;
 	const build = createHash("sha256")
-		.update([dev, ino, size, mtimeMs, name].join(" "))
+		.update([dev, ino, size, mtimeMs, path].join(" "))
 		.digest("hex")
 		.slice(0, 32);
-	if (root === "/") {
-		// By its name if that is still the same file: a link in /proc goes with its process.
-		const named = await stat(name).catch(() => undefined);
-		const isNamed = named?.ino === ino && named.dev === dev;
-		const user = isRoot && uid !== 0 ? { uid, gid } : undefined;
-		return { command: [isNamed ? name : link], user, build };
+	// By its name: a link in /proc goes with its process, and its number may be another's later.
+	const isNamed = await isStillThere(path, program);
+	if (root !== "/") {
+		if (ourUid() !== 0 || !isNamed || !path.startsWith(`${root}/`))
+			return undefined;
+		// With a sign before them they are no names, which the root would have a say in.
+		const user = `--userspec=+${uid}:+${gid}`;
+		return {
+			command: ["chroot", user, "--groups=", root, path.slice(root.length)],
+			user: undefined,
+			build,
+		};
 	}
-	if (!isRoot || !isTrustworthy(await stat(root)) || !name.startsWith(root))
-		return undefined;
-	const userSpec = `--userspec=${uid}:${gid}`;
-	return {
-		command: ["chroot", userSpec, root, name.slice(root.length)],
-		user: undefined,
-		build,
-	};
+	if (isNamed) {
+		const isAnother = ourUid() === 0 && uid !== 0;
+		const user = isAnother ? { uid, gid } : undefined;
+		return { command: [path], user, build };
+	}
+	// One that was built anew meanwhile: its user loses nothing by it, but only its user.
+	const isOurs = ourUid() !== 0 && uid === ourUid();
+	return isOurs && (await isInOurs(pid, "mnt"))
+		? { command: [link], user: undefined, build }
+		: undefined;
 }
 
 function ourUid(): number {
 	return process.getuid?.() ?? 0;
 }
 
-/** Whether nobody but root and this user can have changed a file or a directory. */
-function isTrustworthy({ uid, mode }: { uid: number; mode: number }): boolean {
+/** Whether nobody but root and this user can have changed a file. */
+function isTrustworthy({ uid, mode }: Stats): boolean {
 	return [0, ourUid()].includes(uid) && (mode & 0o022) === 0;
 }
 
-async function isInOurNamespaces(pid: number): Promise<boolean> {
-	for (const kind of ["pid", "user"]) {
-		const [theirs, ours] = await Promise.all(
-			[pid, "self"].map((each) => readlink(`/proc/${each}/ns/${kind}`)),
-		);
-		if (theirs !== ours) return false;
-	}
-	return true;
+/** Whether a path leads to that very file, and nobody else can make it lead elsewhere. */
+async function isStillThere(path: string, file: Stats): Promise<boolean> {
+	const named = await stat(path).catch(() => undefined);
+	return (
+		named?.ino === file.ino &&
+		named.dev === file.dev &&
+		(await changeableBy(dirname(path))) === undefined
+	);
+}
+
+async function isInOurs(pid: number, kind: string): Promise<boolean> {
+	const [theirs, ours] = await Promise.all(
+		[`${pid}`, "self"].map((each) => readlink(join("/proc", each, "ns", kind))),
+	);
+	return theirs === ours;
 }

@@ -1,12 +1,13 @@
 /** Descriptions of types on disk, a directory for each build of QEMU and a file for each type. */
 import { createHash, randomBytes } from "node:crypto";
+import { constants } from "node:fs";
 import {
+	lstat,
 	mkdir,
+	open,
 	readdir,
-	readFile,
 	rename,
 	rm,
-	stat,
 	writeFile,
 } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -14,6 +15,7 @@ import { isAbsolute, join } from "node:path";
 import { formatJson, isObject, parseJson } from "../../json.ts";
 import { log } from "../../log.ts";
 import { formatVersion, type QemuVersion } from "../../qmp/messages.ts";
+import { changeableBy } from "../../qmp/privateDirectory.ts";
 import { readDescriptionsOf } from "../../qom/snapshot/snapshot.ts";
 import { descriptionsJson } from "../../qom/snapshot/take.ts";
 import type { TypeDescription } from "../../qom/source.ts";
@@ -44,17 +46,20 @@ export async function keptDescriptions(
 		.slice(0, 32);
 	const directory = join(all, name);
 	try {
-		if (await mkdir(directory, { recursive: true, mode: 0o700 }))
-			await removeOldest(all);
+		const isNew = await mkdir(directory, { recursive: true, mode: 0o700 });
+		const part = await changeableBy(directory);
+		if (part !== undefined) throw new Error(`others may write to ${part}`);
+		if (isNew) await removeOldest(all);
 	} catch (error) {
 		log.cli("nothing is kept in %s: %s", directory, error);
+		return { read: async () => undefined, write: async () => {} };
 	}
 	const fileOf = (type: string) =>
 		join(directory, `${encodeURIComponent(type)}.json`);
 	return {
 		async read(type) {
 			try {
-				return readKept(await readFile(fileOf(type), "utf8"));
+				return readKept(await textOf(fileOf(type)));
 			} catch {
 				return undefined; // it was not kept, or is damaged
 			}
@@ -96,13 +101,37 @@ function readKept(text: string): TypeDescription | undefined {
 	};
 }
 
+/** The longest that was seen has 60 kB. */
+const mostBytes = 4 * 1024 * 1024;
+
+/** @throws Error it is no file of ours */
+async function textOf(file: string): Promise<string> {
+	const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+	const handle = await open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+	try {
+		const stats = await handle.stat();
+		if (!stats.isFile() || stats.size > mostBytes)
+			throw new Error("no description");
+		return await handle.readFile("utf8");
+	} finally {
+		await handle.close();
+	}
+}
+
+/** Of those that are ours, by their names. */
 async function removeOldest(all: string): Promise<void> {
+	const names = (await readdir(all)).filter((name) =>
+		/^[0-9a-f]{32}$/.test(name),
+	);
 	const builds = await Promise.all(
-		(await readdir(all)).map(async (name) => {
+		names.map(async (name) => {
 			const path = join(all, name);
-			return { path, mtimeMs: (await stat(path)).mtimeMs };
+			return { path, stats: await lstat(path) };
 		}),
 	);
-	const old = builds.sort((a, b) => b.mtimeMs - a.mtimeMs).slice(mostBuilds);
+	const old = builds
+		.filter(({ stats }) => stats.isDirectory())
+		.sort((a, b) => b.stats.mtimeMs - a.stats.mtimeMs)
+		.slice(mostBuilds);
 	for (const { path } of old) await rm(path, { recursive: true, force: true });
 }

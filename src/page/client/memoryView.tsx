@@ -53,7 +53,8 @@ export function MemoryView({
 						// biome-ignore lint/a11y/useSemanticElements: between it and the list is its place
 						<div role="listitem" class="row region">
 							<code>
-								{address(region.start)}-{address(endOf(region))}
+								{address(region.start)}
+								<span class="end">-{address(endOf(region))}</span>
 							</code>
 							<span class="bar" aria-hidden="true">
 								<span style={placeIn(space, region)} />

@@ -160,5 +160,5 @@ export function otherForms(text: string): string {
 
 /** The address, within the page, of an object. */
 export function hrefOf(path: string): string {
-	return `#${encodeURI(path)}`;
+	return `#${encodeURI(path.toWellFormed())}`;
 }

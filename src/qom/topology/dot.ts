@@ -10,10 +10,15 @@ edge [color="#7a8ba3" arrowhead=none]
 
 const busStyle = 'shape=ellipse fillcolor="#fdf3e0" color="#b07a1e"';
 
+/** Longer ones no machine has, and Graphviz takes more memory than there is for some. */
+const longestLabel = 200;
+
 export function dotOf({ buses, loose }: Topology): string {
 	const lines: string[] = [];
 	const addBus = (bus: Bus): void => {
-		lines.push(`${quoted(bus.path)} [label=${quoted(bus.name)} ${busStyle}]`);
+		lines.push(
+			`${quoted(bus.path)} [label=${quoted(bus.name.slice(0, longestLabel))} ${busStyle}]`,
+		);
 		for (const device of bus.devices) {
 			addDevice(device);
 			lines.push(`${quoted(bus.path)} -> ${quoted(device.path)}`);
@@ -25,7 +30,7 @@ export function dotOf({ buses, loose }: Topology): string {
 			(part) => part !== undefined,
 		);
 		lines.push(
-			`${quoted(path)} [label=${quoted(label.join("\n"))} tooltip=${quoted(path)}]`,
+			`${quoted(path)} [label=${quoted(label.join("\n").slice(0, longestLabel))}]`,
 		);
 		for (const bus of buses) {
 			addBus(bus);

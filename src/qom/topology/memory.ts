@@ -14,7 +14,7 @@ export interface Region {
 	readonly size: bigint;
 	/** Of several at one address the one of the highest number is seen. */
 	readonly priority: number;
-	/** Those beside it that it shares addresses with. */
+	/** Those beside it that it shares addresses with, 100 at most. */
 	readonly overlaps: readonly QomPath[];
 	readonly regions: readonly Region[];
 }
@@ -115,19 +115,26 @@ function byAddress(a: Region, b: Region): number {
 	return b.priority - a.priority;
 }
 
+/** So many are named at most. */
+const mostOverlaps = 100;
+
 /** @param regions by address */
 function withOverlaps(regions: readonly Region[]): readonly Region[] {
 	const overlaps = new Map<Region, QomPath[]>(
 		regions.map((each) => [each, []]),
 	);
+	const note = (region: Region, other: Region) => {
+		const known = overlaps.get(region);
+		if (known && known.length < mostOverlaps) known.push(other.path);
+	};
 	/** Those that reach to where the next one begins, or further. */
 	let open: Region[] = [];
 	for (const region of regions) {
 		open = open.filter(({ start, size }) => start + size > region.start);
 		if (region.size === 0n) continue;
 		for (const other of open) {
-			overlaps.get(region)?.push(other.path);
-			overlaps.get(other)?.push(region.path);
+			note(region, other);
+			note(other, region);
 		}
 		open.push(region);
 	}
