@@ -5,9 +5,6 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 
-/** Why a request is refused, for people. */
-export type Refusal = string;
-
 export class Access {
 	readonly #port: number;
 	/** Undefined once it was used. */

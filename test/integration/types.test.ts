@@ -11,21 +11,11 @@ import {
 	it,
 } from "vitest";
 import { CountingProxy } from "../support/countingProxy.ts";
-import {
-	lacksMount,
-	run,
-	startTestMachine,
-	type TestMachine,
-} from "../support/mounted.ts";
-import { RawQmp, type RawReply, toJson } from "../support/rawQmp.ts";
+import { type KnownType, startKnownTypes } from "../support/knownTypes.ts";
+import { lacksMount, run, type TestMachine } from "../support/mounted.ts";
+import { type RawQmp, type RawReply, toJson } from "../support/rawQmp.ts";
 import { Sandbox } from "../support/sandbox.ts";
 import { cacheOf, throwAwaysOf } from "../support/throwAways.ts";
-
-interface Type {
-	readonly name: string;
-	readonly parent?: string;
-	readonly abstract?: boolean;
-}
 
 /** QEMU 7.2 ends when it is asked for these; newer ones do not. */
 const deadly = ["colo-compare", "x-remote-object"];
@@ -35,17 +25,11 @@ describe.skipIf(lacksMount)("the types of a mount", () => {
 	let vm: TestMachine;
 	let qmp: RawQmp;
 	let isOld: boolean;
-	let types: readonly Type[];
+	let types: readonly KnownType[];
 	let sandbox: Sandbox;
 
 	beforeAll(async () => {
-		vm = await startTestMachine([
-			...["-M", "q35", "-S", "-device", "virtio-rng-pci,id=rng0"],
-		]);
-		qmp = await RawQmp.connect(vm.secondSocket);
-		const { qemu } = await qmp.execute("query-version");
-		isOld = qemu.major < 10;
-		types = await qmp.execute("qom-list-types", { abstract: true });
+		({ vm, qmp, isOld, types } = await startKnownTypes());
 	});
 
 	afterAll(async () => {

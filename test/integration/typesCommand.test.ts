@@ -9,37 +9,22 @@ import {
 	expect,
 	it,
 } from "vitest";
-import {
-	lacksQemu,
-	startTestMachine,
-	type TestMachine,
-} from "../support/mounted.ts";
-import { RawQmp, type RawReply } from "../support/rawQmp.ts";
+import { type KnownType, startKnownTypes } from "../support/knownTypes.ts";
+import { lacksQemu, type TestMachine } from "../support/mounted.ts";
+import type { RawQmp, RawReply } from "../support/rawQmp.ts";
 import { Sandbox } from "../support/sandbox.ts";
 import { cacheOf, throwAwaysOf } from "../support/throwAways.ts";
 import { expectRefusal } from "../support/tools.ts";
-
-interface Type {
-	readonly name: string;
-	readonly parent?: string;
-	readonly abstract?: boolean;
-}
 
 describe.skipIf(lacksQemu)("qomfs types", () => {
 	let vm: TestMachine;
 	let qmp: RawQmp;
 	let isOld: boolean;
-	let types: readonly Type[];
+	let types: readonly KnownType[];
 	let sandbox: Sandbox;
 
 	beforeAll(async () => {
-		vm = await startTestMachine([
-			...["-M", "q35", "-S", "-device", "virtio-rng-pci,id=rng0"],
-		]);
-		qmp = await RawQmp.connect(vm.secondSocket);
-		const { qemu } = await qmp.execute("query-version");
-		isOld = qemu.major < 10;
-		types = await qmp.execute("qom-list-types", { abstract: true });
+		({ vm, qmp, isOld, types } = await startKnownTypes());
 	});
 
 	afterAll(async () => {
@@ -173,7 +158,7 @@ describe.skipIf(lacksQemu)("qomfs types", () => {
 		);
 		const implemented: string[] = [];
 		for (const { name } of interfaces) {
-			const found: Type[] = await qmp.execute("qom-list-types", {
+			const found: KnownType[] = await qmp.execute("qom-list-types", {
 				implements: name,
 			});
 			if (found.some((each) => each.name === type)) implemented.push(name);

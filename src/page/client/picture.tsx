@@ -20,8 +20,6 @@ export function Picture({ svg, onSelect }: PictureProps) {
 		size.current = { width, height };
 		root.setAttribute("role", "group");
 		root.setAttribute("aria-label", "Buses and devices");
-		for (const node of root.querySelectorAll("g.node"))
-			makeLink(node, onSelect);
 		for (const title of root.querySelectorAll("g.edge title, g.graph > title"))
 			title.remove();
 		holder.current?.replaceChildren(document.importNode(root, true));
