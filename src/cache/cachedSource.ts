@@ -150,9 +150,12 @@ export class CachedSource implements QomView {
 		);
 	}
 
-	/** What was shown or looked at is good for another look, for as long as the listing is. */
+	/** What was shown or looked at is good for another look, for as long as a listing is. */
 	#seen(path: QomPath, property: string): Json | QomError | undefined {
-		return this.#listings.fresh(path)?.seen.get(property);
+		const seen = this.#listings.fresh(path)?.seen.get(property);
+		const isFresh =
+			seen && this.#now() - seen.fetchedMs < this.#options.listTtlMs;
+		return isFresh ? seen.value : undefined;
 	}
 
 	qtree(): Promise<string> {
@@ -242,13 +245,14 @@ export class CachedSource implements QomView {
 	/** Returns a refusal, too, for it is as good an answer. */
 	async #ask(path: QomPath, property: string): Promise<Json | QomError> {
 		const generation = this.#generation;
-		const outcome = await this.#source.get(path, property).catch((error) => {
+		const fetchedMs = this.#now();
+		const value = await this.#source.get(path, property).catch((error) => {
 			if (error instanceof QomError) return error;
 			throw error;
 		});
 		if (generation === this.#generation && this.#keepsValues)
-			this.#listings.fresh(path)?.seen.set(property, outcome);
-		return outcome;
+			this.#listings.fresh(path)?.seen.set(property, { value, fetchedMs });
+		return value;
 	}
 
 	async #peekAtSource(
@@ -314,7 +318,8 @@ export class CachedSource implements QomView {
 					);
 					this.#values.put(path, values, sentMs, this.#now());
 					for (const [property, value] of values)
-						if (value !== undefined) listings[index]?.seen.set(property, value);
+						if (value !== undefined)
+							listings[index]?.seen.set(property, { value, fetchedMs: sentMs });
 				}
 				this.#readAhead.noteFetched(paths.slice(1));
 			})

@@ -2,22 +2,21 @@
  * Listings of objects, kept for a while and asked for once, however many want them at the same
  * time. A failure is never kept.
  */
-import type { QomError } from "../errors.ts";
-import type { Json } from "../json.ts";
 import { joinPath, type QomPath, splitPath } from "../qom/path.ts";
 import type { PropertyInfo } from "../qom/source.ts";
 import { parseType } from "../qom/types.ts";
 import { isWithin } from "./sweep.ts";
+import type { StoredValue } from "./valueStore.ts";
 
 export interface Listing {
 	readonly properties: Promise<readonly PropertyInfo[]>;
 	/** Paths of the children; undefined while QEMU has not answered. */
 	children: readonly QomPath[] | undefined;
 	/**
-	 * What was seen last of its properties' values since it was asked for: the size of a value,
-	 * and where a link leads, may be as old as a listing.
+	 * What was seen last of its properties' values since it was asked for, each with the time
+	 * of its own request: the size of a value, and where a link leads, may be as old as a listing.
 	 */
-	readonly seen: Map<string, Json | QomError>;
+	readonly seen: Map<string, StoredValue>;
 	/** Counted from the request, for the answer may be as old as that; Infinity while it is awaited. */
 	expiresMs: number;
 	/** About so much memory, once QEMU has answered. */

@@ -18,6 +18,7 @@ export type Fetched = Json | QomError | undefined;
 
 export interface StoredValue {
 	readonly value: Fetched;
+	/** When it was asked for. */
 	readonly fetchedMs: number;
 }
 
