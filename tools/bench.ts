@@ -26,6 +26,7 @@ import { formatVersion } from "../src/qmp/messages.ts";
 import { connectSession } from "../src/qmp/openSession.ts";
 import { RequestQueue } from "../src/qmp/requestQueue.ts";
 import type { QmpSession } from "../src/qmp/session.ts";
+import { wayTo } from "../src/qmp/way.ts";
 import { LiveSource } from "../src/qom/live.ts";
 import { measureCommands } from "./bench/commands.ts";
 import { median } from "./bench/median.ts";
@@ -115,7 +116,7 @@ async function withMachine(
 		await rm(mounts, { recursive: true, force: true });
 	};
 	try {
-		const session = await connectSession(parseAddress(vm.secondSocket), {
+		const session = await connectSession(wayTo(parseAddress(vm.secondSocket)), {
 			connectTimeoutMs: 30_000,
 		});
 		const source = new LiveSource(new RequestQueue(session));

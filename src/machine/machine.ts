@@ -6,7 +6,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CachedSource } from "../cache/cachedSource.ts";
 import { BusyError, type QomfsError, TimeoutError } from "../errors.ts";
 import { formatJson, type Json, type JsonObject } from "../json.ts";
-import { type Address, formatAddress, parseAddress } from "../qmp/address.ts";
+import {
+	type Address,
+	formatAddress,
+	isSocketAddress,
+	parseAddress,
+} from "../qmp/address.ts";
 import { Connection, type ConnectionListener } from "../qmp/connection.ts";
 import { formatVersion, type QemuVersion } from "../qmp/messages.ts";
 import { connectSession } from "../qmp/openSession.ts";
@@ -18,6 +23,7 @@ import type {
 	QmpSession,
 	SessionOptions,
 } from "../qmp/session.ts";
+import { isPassage, type Way, wayTo } from "../qmp/way.ts";
 import { holdsSecret } from "../qom/guard.ts";
 import { LiveSource } from "../qom/live.ts";
 import { OrderedSource } from "../qom/orderedSource.ts";
@@ -69,6 +75,7 @@ export class Machine implements AsyncDisposable {
 	readonly source: QomSource;
 	/** The same behind a cache, as a file system needs it. */
 	readonly view: QomView;
+	readonly #way: Way;
 	readonly #connection: Connection;
 	readonly #live: LiveSource;
 	readonly #introspection: Introspection;
@@ -86,6 +93,7 @@ export class Machine implements AsyncDisposable {
 		const { reconnects = false, isKept = false } = options;
 		const { connectTimeoutMs, timeoutMs, onTraffic, delayMs } = options;
 		this.address = address;
+		this.#way = wayTo(address);
 		const sessionOptions: SessionOptions = {
 			negotiate: negotiates,
 			...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
@@ -101,7 +109,8 @@ export class Machine implements AsyncDisposable {
 			connect: async () => {
 				const reached = (await options.reach?.(address)) ?? address;
 				if (reached === address) await this.#refuseWhileTaken();
-				return connectSession(reached, sessionOptions);
+				const way = reached === address ? this.#way : wayTo(reached);
+				return connectSession(way, sessionOptions);
 			},
 			setUp: async (given) => {
 				this.#version = given.greeting.version;
@@ -109,9 +118,10 @@ export class Machine implements AsyncDisposable {
 				this.#sinceMs = Date.now();
 				if (hasObjects) await this.#live.probe(given);
 				if (hasObjects && isKept) await this.#live.askMachineType(given);
-				const own = mayAddMonitor()
-					? await addMonitor(given, address, sessionOptions)
-					: undefined;
+				const own =
+					isSocketAddress(address) && mayAddMonitor()
+						? await addMonitor(given, address, sessionOptions)
+						: undefined;
 				this.#hasOwnMonitor = own !== undefined;
 				if (own) this.#watch(own);
 				return own;
@@ -231,7 +241,7 @@ export class Machine implements AsyncDisposable {
 		const owes = () =>
 			session === this.#connection.session && session.owedSinceMs === sinceMs;
 		for (let waitMs = 100; owes(); waitMs = Math.min(waitMs * 2, 60_000)) {
-			const answers = await connectSession(this.address).then(
+			const answers = await connectSession(this.#way).then(
 				(given) => given.close().then(() => true),
 				() => false, // it is stopped, or serves somebody else
 			);
@@ -315,9 +325,10 @@ export class Machine implements AsyncDisposable {
 	}
 
 	/** Leaves the monitor to the next client. */
-	close(): Promise<void> {
+	async close(): Promise<void> {
 		this.#introspection.forget();
-		return this.#connection.close();
+		await this.#connection.close();
+		if (isPassage(this.#way)) await this.#way.close();
 	}
 
 	[Symbol.asyncDispose](): Promise<void> {
@@ -326,7 +337,7 @@ export class Machine implements AsyncDisposable {
 }
 
 /**
- * Connects to a monitor: `/path/to/qmp.sock`, `unix:PATH`, `HOST:PORT`, `tcp:HOST:PORT`.
+ * Connects to a monitor: `/path/to/qmp.sock`, `unix:PATH`, `HOST:PORT`, `tcp:HOST:PORT`, `ssh://HOST/path`.
  * QEMU serves one client per monitor, so close it soon.
  *
  * @throws AddressError; ConnectError nothing listens there; BusyError the monitor is taken;
@@ -345,6 +356,11 @@ export async function connected(
 	options?: MachineOptions,
 ): Promise<Machine> {
 	const machine = new Machine(address, options);
-	await machine.open();
-	return machine;
+	try {
+		await machine.open();
+		return machine;
+	} catch (error) {
+		await machine.close();
+		throw error;
+	}
 }

@@ -17,7 +17,7 @@ import { LogFile } from "../vfs/control/logFile.ts";
 import type { Directory, Entry, Node } from "../vfs/node.ts";
 import { Volume } from "../vfs/volume.ts";
 import { machineSubject } from "./machineSubject.ts";
-import { monitorsIn } from "./monitors.ts";
+import { farMonitors, type MonitorPlace, monitorsIn } from "./monitors.ts";
 import type { MountSettings } from "./settings.ts";
 import { snapshotSubject } from "./snapshotSubject.ts";
 import type {
@@ -43,25 +43,22 @@ export async function machinesSubject(
 	const machines = new Machines(mountpoint, settings, backend);
 	if (source.kind === "named")
 		for (const [name, each] of source.sources) await machines.add(name, each);
-	else {
-		await machines.follow(source.path);
-		if (machines.count === 0 && !settings.delayConnect)
-			throw new UsageError(
-				`${source.path}: there is no monitor in it; -o delay_connect waits for them`,
-			);
-	}
-	const fsname =
-		source.kind === "directory"
-			? source.path
-			: beginningOf(
-					[...source.sources]
-						.map(([name, each]) => `${name}=${nameOf(each)}`)
-						.join(" "),
-					mostShown,
+	const place =
+		source.kind === "named" ? undefined : await placeOf(source, settings);
+	if (place)
+		try {
+			await machines.follow(place);
+			if (machines.count === 0 && !settings.delayConnect)
+				throw new UsageError(
+					`${place.name}: there is no monitor in it; -o delay_connect waits for them`,
 				);
+		} catch (error) {
+			await machines.close();
+			throw error;
+		}
 	return {
 		root: machines.root,
-		fsname,
+		fsname: place?.name ?? namesOf(source as NamedSources),
 		title: () => `${machines.count} machines`,
 		state: () => machines.state,
 		status: () => machines.status(),
@@ -72,6 +69,20 @@ export async function machinesSubject(
 		served: (handle) => machines.served(handle),
 		close: () => machines.close(),
 	};
+}
+
+function placeOf(
+	source: MonitorDirectory,
+	{ connectTimeoutSec }: MountSettings,
+): MonitorPlace | Promise<MonitorPlace> {
+	return source.kind === "directory"
+		? monitorsIn(source.path)
+		: farMonitors(source.place, connectTimeoutSec * 1000);
+}
+
+function namesOf({ sources }: NamedSources): string {
+	const names = [...sources].map(([name, each]) => `${name}=${nameOf(each)}`);
+	return beginningOf(names.join(" "), mostShown);
 }
 
 function nameOf(source: MachineSource): string {
@@ -85,6 +96,7 @@ class Machines {
 	readonly #backend: BackendChoice;
 	readonly #members = new Map<string, Subject>();
 	readonly #closing = new AbortController();
+	#place: MonitorPlace | undefined;
 	#handle: NameHandle | undefined;
 
 	constructor(
@@ -150,32 +162,46 @@ class Machines {
 		);
 	}
 
-	/** From now on it has the machines of a directory. */
-	async follow(directory: string): Promise<void> {
-		await this.#adopt(directory, false);
-		void this.#goOn(directory);
+	/**
+	 * From now on it has the machines of a directory.
+	 *
+	 * @throws QomfsError it cannot be looked at, and nobody has said to wait for that
+	 */
+	async follow(place: MonitorPlace): Promise<void> {
+		this.#place = place;
+		const { delayConnect } = this.#settings;
+		await this.#adopt(place, false).catch((error) => {
+			if (!delayConnect) throw error;
+			log.session("not yet: %s", error.message);
+		});
+		void this.#goOn(place);
 	}
 
-	async #goOn(directory: string): Promise<void> {
+	async #goOn(place: MonitorPlace): Promise<void> {
 		const { signal } = this.#closing;
 		while (!signal.aborted) {
 			await sleep(lookMs, undefined, { ref: false, signal }).catch(() => {});
-			if (!signal.aborted && this.#handle) await this.#adopt(directory, true);
+			if (signal.aborted || !this.#handle) continue;
+			// Of a host that is away nobody knows which machines it has: they stay as they are.
+			await this.#adopt(place, true).catch((error) =>
+				log.session("%s", error.message),
+			);
 		}
 	}
 
 	/** @param opens whether those that are new are to be connected at once */
-	async #adopt(directory: string, opens: boolean): Promise<void> {
-		const monitors = await monitorsIn(directory);
+	async #adopt(place: MonitorPlace, opens: boolean): Promise<void> {
+		const monitors = await place.look();
+		if (this.#closing.signal.aborted) return;
 		for (const [name, member] of [...this.#members])
 			if (!monitors.has(name)) {
 				this.#members.delete(name);
 				this.#handle?.invalidate(joinPath(rootPath, name));
 				await member.close().catch((error) => log.session("%O", error));
 			}
-		for (const [name, path] of monitors) {
+		for (const [name, address] of monitors) {
 			if (this.#members.has(name)) continue;
-			const member = await this.add(name, { kind: "unix", path });
+			const member = await this.add(name, address);
 			if (opens) void member.openEventually();
 			this.#handle?.invalidate(joinPath(rootPath, name));
 		}
@@ -193,9 +219,10 @@ class Machines {
 
 	async close(): Promise<void> {
 		this.#closing.abort();
-		await Promise.all(
-			[...this.#members.values()].map((member) => member.close()),
-		);
+		await Promise.all([
+			this.#place?.close(),
+			...[...this.#members.values()].map((member) => member.close()),
+		]);
 	}
 
 	/** What one machine may do to the mount: withdraw its own names. */

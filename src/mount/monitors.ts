@@ -1,6 +1,8 @@
 /** The monitors in a directory, as those who run many machines lay them out. */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Address } from "../qmp/address.ts";
+import { formatSshDirectory, type SshPlace } from "../qmp/ssh/sshAddress.ts";
 import { isFileName } from "../qom/path.ts";
 import { controlName } from "../vfs/control/controlDirectory.ts";
 
@@ -10,41 +12,106 @@ const others =
 
 const endings = /\.(sock|socket|qmp|monitor|mon)$/;
 
+/** Monitors that come and go. */
+export interface MonitorPlace {
+	/** As the user may write it. */
+	readonly name: string;
+	/**
+	 * Those of now, each by the name of its machine; none where there is no such directory.
+	 *
+	 * @throws QomfsError nothing can be said at the moment
+	 */
+	look(): Promise<ReadonlyMap<string, Address>>;
+	close(): Promise<void>;
+}
+
+/** Those in a directory of this host. */
+export function monitorsIn(directory: string): MonitorPlace {
+	return {
+		name: directory,
+		async look() {
+			const paths = named(await socketsIn(directory));
+			return new Map(
+				[...paths].map(([name, path]) => [
+					name,
+					{ kind: "unix", path: join(directory, path) },
+				]),
+			);
+		},
+		async close() {},
+	};
+}
+
 /**
- * Every monitor by the name of its machine: `100.qmp` of Proxmox is `100`, `vm.sock` is `vm`, and
- * `domain-3-mail/monitor.sock` of libvirt is `mail`.
+ * Those in a directory of another host.
  *
- * @returns none where the directory cannot be read
+ * @param timeoutMs for one look at it
  */
-export async function monitorsIn(
-	directory: string,
-): Promise<ReadonlyMap<string, string>> {
+export async function farMonitors(
+	place: SshPlace,
+	timeoutMs: number,
+): Promise<MonitorPlace> {
+	const { FarDirectory } = await import("../qmp/ssh/farDirectory.ts");
+	const directory = new FarDirectory(place);
+	const { path: folder, query: _none, ...destination } = place;
+	return {
+		name: formatSshDirectory(place, folder),
+		async look() {
+			const paths = named(await directory.look(timeoutMs));
+			return new Map(
+				[...paths].map(([name, path]) => [
+					name,
+					{
+						kind: "ssh",
+						...destination,
+						target: { kind: "unix", path: join(folder, path) },
+					},
+				]),
+			);
+		},
+		close: () => directory.close(),
+	};
+}
+
+/** Relative to it: its own, and libvirt's one level below. */
+async function socketsIn(directory: string): Promise<readonly string[]> {
 	const names = await readdir(directory).catch(() => []);
-	const found = new Map<string, string>();
-	for (const name of names.toSorted()) {
-		const path = join(directory, name);
-		const stats = await stat(path).catch(() => undefined);
-		if (stats?.isDirectory()) {
-			const monitor = join(path, "monitor.sock");
-			const [, domain = ""] = /^domain-\d+-(.+)$/s.exec(name) ?? [];
-			if (await isSocket(monitor))
-				found.set(free(usable(domain, name), found), monitor);
-		} else if (stats?.isSocket() && !others.test(name))
-			found.set(free(usable(name.replace(endings, ""), name), found), path);
+	const found: string[] = [];
+	for (const name of names) {
+		const stats = await stat(join(directory, name)).catch(() => undefined);
+		if (stats?.isSocket()) found.push(name);
+		else if (stats?.isDirectory()) {
+			const monitor = join(name, "monitor.sock");
+			const below = await stat(join(directory, monitor)).catch(() => undefined);
+			if (below?.isSocket()) found.push(monitor);
+		}
 	}
 	return found;
 }
 
-async function isSocket(path: string): Promise<boolean> {
-	const stats = await stat(path).catch(() => undefined);
-	return stats?.isSocket() ?? false;
+/**
+ * Every monitor by the name of its machine: `100.qmp` of Proxmox is `100`, `vm.sock` is `vm`, and
+ * `domain-3-mail/monitor.sock` of libvirt is `mail`.
+ *
+ * @param sockets paths relative to the directory that they are in
+ */
+export function named(sockets: readonly string[]): ReadonlyMap<string, string> {
+	const found = new Map<string, string>();
+	for (const path of sockets.toSorted()) {
+		const [name = "", below] = path.split("/");
+		if (below !== undefined) {
+			const [, domain = ""] = /^domain-\d+-(.+)$/s.exec(name) ?? [];
+			found.set(free(usable(domain, name), found), path);
+		} else if (!others.test(name))
+			found.set(free(usable(name.replace(endings, ""), name), found), path);
+	}
+	return found;
 }
 
 /** The short name, unless no directory of the mount can have it. */
 function usable(short: string, name: string): string {
 	return isFileName(short) && short !== controlName ? short : name;
 }
-
 /** Two of one name, as `a.sock` and `a.qmp`, are `a` and `a.2`. */
 function free(name: string, found: ReadonlyMap<string, string>): string {
 	for (let count = 1; ; count++) {

@@ -64,6 +64,7 @@ async function subjectOf(
 			return snapshotSubject(source.path, mountpoint, settings, backend);
 		case "named":
 		case "directory":
+		case "far directory":
 			return machinesSubject(source, mountpoint, settings, backend);
 		default:
 			return machineSubject(source, mountpoint, settings, backend);

@@ -5,6 +5,11 @@ import { resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import { findMount, mountType } from "../fuse/mountTable.ts";
 import { type Address, absoluteAddress, parseAddress } from "../qmp/address.ts";
+import {
+	isSshDirectory,
+	parseSshPlace,
+	type SshPlace,
+} from "../qmp/ssh/sshAddress.ts";
 import { isFileName } from "../qom/path.ts";
 import { snapshotFileOf } from "../qom/snapshot/file.ts";
 import { addressOfMount } from "../share/place.ts";
@@ -27,11 +32,13 @@ export interface NamedSources {
 }
 
 /** A directory with monitors, which come and go. */
-export interface MonitorDirectory {
-	readonly kind: "directory";
-	/** Absolute. */
-	readonly path: string;
-}
+export type MonitorDirectory =
+	| {
+			readonly kind: "directory";
+			/** Absolute. */
+			readonly path: string;
+	  }
+	| { readonly kind: "far directory"; readonly place: SshPlace };
 
 export type MountSource = MachineSource | NamedSources | MonitorDirectory;
 
@@ -71,6 +78,8 @@ function isNamedSource(text: string): boolean {
 async function monitorDirectory(
 	text: string,
 ): Promise<MonitorDirectory | undefined> {
+	const place = isSshDirectory(text) ? parseSshPlace(text) : undefined;
+	if (place) return { kind: "far directory", place };
 	const stats = await stat(text).catch(() => undefined);
 	if (!stats?.isDirectory()) return undefined;
 	const path = resolve(text);

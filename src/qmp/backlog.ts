@@ -6,7 +6,8 @@
  */
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
-import { type Address, isBoundAs } from "./address.ts";
+import { type Address, isSocketAddress } from "./address.ts";
+import { isBoundAs } from "./socketAddress.ts";
 
 /** What the server has done with a connection that hears nothing. */
 export type Acceptance =
@@ -25,7 +26,7 @@ interface ServerEnd {
 
 /**
  * Whether the server has taken a connection, or what it waits for; undefined where the kernel
- * of this machine does not know (a remote host).
+ * of this machine does not know (a remote host, or one that ssh leads to).
  *
  * Source: proc(5), /proc/net/unix and /proc/net/tcp.
  */
@@ -33,6 +34,7 @@ export function acceptanceOf(
 	address: Address,
 	socket: Socket,
 ): Acceptance | undefined {
+	if (!isSocketAddress(address)) return undefined;
 	try {
 		const ends = (
 			address.kind === "unix"

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { BusyError, ConnectError } from "../errors.ts";
 import { type Address, formatAddress } from "./address.ts";
 import { findHolder, type Holder } from "./holder.ts";
+import type { SocketAddress } from "./socketAddress.ts";
 
 /** Another client holds the monitor. */
 export async function busyError(
@@ -55,7 +56,7 @@ export async function lastingHolder(
 
 /** What connect(2) has said, in words. */
 export async function connectError(
-	address: Address,
+	address: SocketAddress,
 	cause: NodeJS.ErrnoException,
 ): Promise<ConnectError> {
 	// Linux: the backlog of a unix socket is full.
@@ -67,7 +68,7 @@ export async function connectError(
 }
 
 async function explain(
-	address: Address,
+	address: SocketAddress,
 	{ code, message }: NodeJS.ErrnoException,
 ): Promise<string> {
 	switch (code) {
@@ -88,7 +89,7 @@ async function explain(
 	}
 }
 
-function refusal(address: Address): string {
+function refusal(address: SocketAddress): string {
 	if (address.kind === "tcp")
 		return "connection refused; is QEMU running with -qmp tcp:HOST:PORT,server=on,wait=off?";
 	const stats = lstatSync(address.path, { throwIfNoEntry: false });

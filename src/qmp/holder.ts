@@ -3,7 +3,8 @@ import { execFile } from "node:child_process";
 import { readFile, readlink } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { promisify } from "node:util";
-import { type Address, isBoundAs } from "./address.ts";
+import { type Address, isSocketAddress } from "./address.ts";
+import { isBoundAs } from "./socketAddress.ts";
 
 /** The client that a monitor serves. */
 export interface Holder {
@@ -24,6 +25,7 @@ export interface Holder {
 export async function findHolder(
 	address: Address,
 ): Promise<Holder | undefined> {
+	if (!isSocketAddress(address)) return undefined;
 	try {
 		const row = await (address.kind === "unix"
 			? unixHolder(address.path)

@@ -6,6 +6,7 @@ import { type Address, formatAddress } from "./address.ts";
 import { type Greeting, readMessage } from "./messages.ts";
 import { QmpSession, type SessionOptions } from "./session.ts";
 import { openTransport, type Transport } from "./transport.ts";
+import { isPassage, type Way } from "./way.ts";
 
 const connectTimeoutMsDefault = 3000;
 
@@ -18,13 +19,15 @@ const connectTimeoutMsDefault = 3000;
  * @throws DisconnectedError, CommandError the negotiation failed
  */
 export async function connectSession(
-	address: Address,
+	way: Way,
 	options: SessionOptions = {},
 ): Promise<QmpSession> {
 	const { connectTimeoutMs = connectTimeoutMsDefault } = options;
 	const startMs = performance.now();
-	const transport = await openTransport(address, connectTimeoutMs);
-	return beginSession(transport, address, {
+	const transport = await (isPassage(way)
+		? way.connect(connectTimeoutMs)
+		: openTransport(way, connectTimeoutMs));
+	return beginSession(transport, isPassage(way) ? way.address : way, {
 		...options,
 		connectTimeoutMs: Math.max(
 			1,
@@ -103,8 +106,10 @@ function receiveGreeting(
 				),
 			);
 		};
-		transport.onClose = (reason) => {
+		transport.onClose = async (reason) => {
 			stopWaiting();
+			const explained = await transport.explainEnd();
+			if (explained) return reject(explained);
 			// The one client may be leaving this very moment, or QEMU is shutting down.
 			if (address.kind === "unix" && address.named !== undefined)
 				return reject(

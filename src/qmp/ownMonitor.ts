@@ -12,14 +12,15 @@ import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { isObject, type JsonObject } from "../json.ts";
 import { log } from "../log.ts";
-import { type Address, parseAddress } from "./address.ts";
+
 import { beginSession } from "./openSession.ts";
 import {
 	makeMeetingPlace,
 	meetingSocket,
-	removeMeetingPlace,
+	removePrivateDirectory,
 } from "./privateDirectory.ts";
 import type { QmpSession, SessionOptions } from "./session.ts";
+import { type SocketAddress, unixAddress } from "./socketAddress.ts";
 import { SocketTransport } from "./transport.ts";
 
 /** A monitor, and the character device that carries it, have this as their id. */
@@ -45,7 +46,7 @@ const limitMs = 800;
  */
 export async function addMonitor(
 	given: QmpSession,
-	address: Address,
+	address: SocketAddress,
 	options: SessionOptions,
 ): Promise<QmpSession | undefined> {
 	try {
@@ -103,7 +104,7 @@ async function removeForgotten(
 
 async function meet(
 	given: QmpSession,
-	address: Address,
+	address: SocketAddress,
 	options: SessionOptions,
 ): Promise<QmpSession> {
 	const id = `qomfs-monitor-${process.pid}-${randomBytes(4).toString("hex")}`;
@@ -118,7 +119,7 @@ async function meet(
 	});
 	try {
 		const path = join(place.directory, meetingSocket);
-		parseAddress(`unix:${path}`); // the kernel would cut one that is too long
+		unixAddress(path, path); // the kernel would cut one that is too long
 		server.listen(path);
 		await once(server, "listening");
 		const signal = AbortSignal.timeout(limitMs);
@@ -140,7 +141,7 @@ async function meet(
 		throw error;
 	} finally {
 		server.close();
-		await removeMeetingPlace(place.directory).catch((error) =>
+		await removePrivateDirectory(place.directory).catch((error) =>
 			log.session("%s", error),
 		);
 	}

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { QomfsError } from "../errors.ts";
-import { type Address, isBoundAs } from "./address.ts";
+import { isBoundAs, type SocketAddress } from "./socketAddress.ts";
 
 /** Of this user, and of nobody else. */
 export function runtimeDirectory(): string {
@@ -82,15 +82,15 @@ export interface MeetingPlace {
  * @throws Error there is none
  */
 export async function makeMeetingPlace(
-	address: Address,
+	address: SocketAddress,
 	boundPaths: readonly string[],
 ): Promise<MeetingPlace> {
-	if (address.kind !== "unix") return sameForBoth(await makeAnywhere());
+	if (address.kind !== "unix") return sameForBoth(await makePrivateDirectory());
 	const path = await realpath(address.path);
 	// Root must not work in a directory that somebody else may change meanwhile.
 	if ((await stat(path)).uid !== process.getuid?.())
 		throw new QomfsError(`${path} belongs to somebody else`);
-	const directory = await makeBeside(path).catch(() => makeAnywhere());
+	const directory = await makeBeside(path).catch(() => makePrivateDirectory());
 	const bound = boundPaths.find((bound) => isBoundAs(path, bound));
 	if (bound === undefined || dirname(directory) !== dirname(path))
 		return sameForBoth(directory);
@@ -98,10 +98,9 @@ export async function makeMeetingPlace(
 	return { directory, seenByQemu: join(dirname(bound), name) };
 }
 
-/** @param directory that {@link makeMeetingPlace} has made */
-export async function removeMeetingPlace(directory: string): Promise<void> {
-	await rm(join(directory, meetingSocket), { force: true });
-	await rmdir(directory);
+/** @param directory that {@link makeMeetingPlace} or {@link makePrivateDirectory} has made */
+export async function removePrivateDirectory(directory: string): Promise<void> {
+	await rm(directory, { recursive: true, force: true });
 	// Unless somebody shares a monitor there.
 	if (dirname(directory) === runtimeDirectory())
 		await rmdir(runtimeDirectory()).catch(() => {});
@@ -132,7 +131,12 @@ export async function changeableBy(
 	}
 }
 
-async function makeAnywhere(): Promise<string> {
+/**
+ * A new directory that only we can enter.
+ *
+ * @throws as {@link makeRuntimeDirectory} does
+ */
+export async function makePrivateDirectory(): Promise<string> {
 	return makeIn(await makeRuntimeDirectory());
 }
 
@@ -150,6 +154,6 @@ async function removeForgotten(directory: string): Promise<void> {
 		// Anybody can give something such a name, a link to elsewhere among them.
 		const stats = await lstat(path);
 		if (stats.isDirectory() && stats.uid === process.getuid?.())
-			await removeMeetingPlace(path).catch(() => {});
+			await removePrivateDirectory(path).catch(() => {});
 	}
 }

@@ -1,7 +1,8 @@
 /** Which process serves a monitor on this machine, as far as this user may see it. */
 import { readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type Address, isBoundAs } from "./address.ts";
+import { type Address, isSocketAddress } from "./address.ts";
+import { isBoundAs, type SocketAddress } from "./socketAddress.ts";
 
 /**
  * The QEMU that listens at an address; undefined where it cannot be seen: on another host, of another
@@ -10,6 +11,7 @@ import { type Address, isBoundAs } from "./address.ts";
 export async function findServer(
 	address: Address,
 ): Promise<number | undefined> {
+	if (!isSocketAddress(address)) return undefined;
 	const sockets = await listeningSockets(address);
 	if (sockets.size === 0) return undefined;
 	for (const pid of await emulators())
@@ -25,7 +27,7 @@ export async function findServer(
 
 /** Inodes of the sockets that may be meant, each with the path that it was bound to. */
 async function listeningSockets(
-	address: Address,
+	address: SocketAddress,
 ): Promise<ReadonlyMap<string, string>> {
 	if (address.kind === "tcp") return tcpSockets(address.host, address.port);
 	const { path } = address;

@@ -9,6 +9,7 @@ import {
 import { type Address, formatAddress } from "./address.ts";
 import { acceptanceOf } from "./backlog.ts";
 import { MessageSplitter } from "./messageSplitter.ts";
+import type { SocketAddress } from "./socketAddress.ts";
 
 export interface Transport {
 	/** Sends one JSON text; returns its length in bytes. */
@@ -18,10 +19,28 @@ export interface Transport {
 	/** Set by the owner before the first message can arrive. */
 	onMessage: (text: string, lengthBytes: number) => void;
 	onClose: (reason: QomfsError) => void;
+	/** Explains why the connection has ended before anything was said, if more is known than that. */
+	explainEnd(): Promise<QomfsError | undefined>;
 	/** Explains why the peer is silent, when the owner has waited long enough. */
 	explainSilence(waitedMs: number): Promise<QomfsError>;
 	/** Tells that the peer serves somebody else, if waiting for so long is no use. */
 	explainLasting(patienceMs: number): Promise<QomfsError | undefined>;
+}
+
+/**
+ * The way to a monitor that no socket of this host leads to. It outlives the connections that are made
+ * on it.
+ */
+export interface Passage {
+	readonly address: Address;
+	/**
+	 * A new connection to the monitor. The way there is made anew if it was lost.
+	 *
+	 * @throws ConnectError, TimeoutError; DisconnectedError it is closed
+	 */
+	connect(timeoutMs: number): Promise<Transport>;
+	/** Resolves when nothing of it is left. */
+	close(): Promise<void>;
 }
 
 /**
@@ -30,13 +49,17 @@ export interface Transport {
  * @throws ConnectError, BusyError, TimeoutError
  */
 export async function openTransport(
-	address: Address,
+	address: SocketAddress,
 	timeoutMs: number,
 ): Promise<Transport> {
 	return new SocketTransport(address, await openSocket(address, timeoutMs));
 }
 
-function openSocket(address: Address, timeoutMs: number): Promise<Socket> {
+/** @throws as {@link openTransport} does */
+export function openSocket(
+	address: SocketAddress,
+	timeoutMs: number,
+): Promise<Socket> {
 	return new Promise((resolve, reject) => {
 		const socket = createConnection(
 			address.kind === "unix" ? { path: address.path } : address,
@@ -68,21 +91,28 @@ const explanations = () => import("./connectError.ts");
 /** So much is read before whatever else waits has its turn. */
 const turnBytes = 64 * 1024;
 
-/** On a socket that is connected. @param address of the monitor, for messages */
+/** On a socket that is connected. */
 export class SocketTransport implements Transport {
 	onMessage: Transport["onMessage"] = () => {};
 	onClose: Transport["onClose"] = () => {};
 	readonly #address: Address;
 	readonly #socket: Socket;
+	readonly explainEnd: Transport["explainEnd"];
 	readonly #splitter = new MessageSplitter();
 	#heardBytes = 0;
 	/** Since whatever else waits had its turn. */
 	#turnBytes = 0;
 	#reason: QomfsError | undefined;
 
-	constructor(address: Address, socket: Socket) {
+	/** @param address of the monitor, for messages */
+	constructor(
+		address: Address,
+		socket: Socket,
+		explainEnd: Transport["explainEnd"] = async () => undefined,
+	) {
 		this.#address = address;
 		this.#socket = socket;
+		this.explainEnd = explainEnd;
 		socket.setNoDelay(true);
 		socket.setKeepAlive(true, 5000); // notices a host that went without a word
 		socket.on("data", (chunk) => this.#receive(chunk));

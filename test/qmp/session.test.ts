@@ -28,11 +28,12 @@ import {
 	TimeoutError,
 } from "../../src/errors.ts";
 import { type Json, type JsonObject, parseJson } from "../../src/json.ts";
-import { type Address, formatAddress } from "../../src/qmp/address.ts";
+import { formatAddress } from "../../src/qmp/address.ts";
 import { MessageSplitter } from "../../src/qmp/messageSplitter.ts";
 import type { Greeting } from "../../src/qmp/messages.ts";
 import { connectSession } from "../../src/qmp/openSession.ts";
 import { QmpSession } from "../../src/qmp/session.ts";
+import type { SocketAddress } from "../../src/qmp/socketAddress.ts";
 import type { Transport } from "../../src/qmp/transport.ts";
 
 class FakeTransport implements Transport {
@@ -52,6 +53,8 @@ class FakeTransport implements Transport {
 	async explainSilence(): Promise<QomfsError> {
 		return new TimeoutError("silence");
 	}
+
+	async explainEnd(): Promise<undefined> {}
 
 	async explainLasting(): Promise<undefined> {}
 
@@ -426,7 +429,7 @@ describe("connecting", () => {
 
 	const newPath = () => join(dir, `${names++}.sock`);
 
-	async function listen(server: Server, kind: Kind): Promise<Address> {
+	async function listen(server: Server, kind: Kind): Promise<SocketAddress> {
 		const path = newPath();
 		server.on("connection", (socket) => {
 			cleanups.push(() => socket.destroy());
@@ -446,7 +449,7 @@ describe("connecting", () => {
 		listen(createServer(onClient), kind);
 
 	async function refusalOf(
-		address: Address,
+		address: SocketAddress,
 		connectTimeoutMs = 2000,
 	): Promise<Error> {
 		const failure = await failureOf(
@@ -457,7 +460,7 @@ describe("connecting", () => {
 	}
 
 	/** Listens but accepts nobody, as QEMU does while it has a client. */
-	async function serveNobody(kind: Kind): Promise<Address> {
+	async function serveNobody(kind: Kind): Promise<SocketAddress> {
 		const path = newPath();
 		const asleep = new Int32Array(new SharedArrayBuffer(4));
 		const worker = new Worker(

@@ -23,6 +23,8 @@ export class FakeTransport implements Transport {
 		return new DisconnectedError("silence");
 	}
 
+	async explainEnd(): Promise<undefined> {}
+
 	async explainLasting(): Promise<undefined> {}
 
 	end(reason: QomfsError): void {

@@ -1,0 +1,109 @@
+/** A directory of sockets on another host, looked at by one shell there for as long as it is followed. */
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { ConnectError, DisconnectedError, TimeoutError } from "../../errors.ts";
+import { shellWords } from "./farShell.ts";
+import { formatSshDirectory, type SshPlace } from "./sshAddress.ts";
+import { SshHost } from "./sshHost.ts";
+
+/** For each line that it reads, it writes the sockets in $1 and one level below, each ended by NUL; and one NUL more. */
+const script = `
+	while read -r _; do
+		if ! [ -d "$1" ]; then printf 'no such directory\\0'
+		elif ! { [ -r "$1" ] && [ -x "$1" ]; }; then printf 'permission denied\\0'
+		else for path in "$1"/* "$1"/.[!.]*; do
+			if [ -S "$path" ]; then printf '%s\\0' "$path"
+			elif [ -S "$path/monitor.sock" ]; then printf '%s\\0' "$path/monitor.sock"
+			fi
+		done; fi
+		printf '\\0'
+	done
+`;
+
+export class FarDirectory {
+	readonly #place: SshPlace;
+	readonly #host: SshHost;
+	#shell: ChildProcessWithoutNullStreams | undefined;
+
+	constructor(place: SshPlace) {
+		this.#place = place;
+		this.#host = SshHost.of(place);
+	}
+
+	get #where(): string {
+		return formatSshDirectory(this.#place, this.#place.path);
+	}
+
+	/**
+	 * The paths of the sockets, relative to the directory.
+	 *
+	 * @throws ConnectError, TimeoutError, DisconnectedError
+	 */
+	async look(timeoutMs: number): Promise<readonly string[]> {
+		const startMs = performance.now();
+		const link = await this.#host.link(timeoutMs);
+		const directory = this.#place.path.replace(/(?<=.)\/+$/, "");
+		const args = link.command(shellWords(script, directory));
+		this.#shell ??= spawn("ssh", args, { cwd: "/", detached: true });
+		const leftMs = timeoutMs - (performance.now() - startMs);
+		const answer = await this.#answer(this.#shell, Math.max(1, leftMs));
+		const [first] = answer;
+		if (first !== undefined && !first.startsWith("/"))
+			throw new ConnectError(`${this.#where}: ${first} on that host`);
+		return answer.map((path) =>
+			path.slice(directory.length).replace(/^\//, ""),
+		);
+	}
+
+	/** Resolves when nothing of it is left here; the shell there ends with its input. */
+	async close(): Promise<void> {
+		this.#shell?.kill();
+		await this.#host.release();
+	}
+
+	#answer(
+		shell: ChildProcessWithoutNullStreams,
+		timeoutMs: number,
+	): Promise<readonly string[]> {
+		return new Promise((resolve, reject) => {
+			let text = "";
+			let said = "";
+			const hear = (chunk: Buffer) => {
+				text += chunk.toString("latin1");
+				if (text === "\0" || text.endsWith("\0\0")) end();
+			};
+			const complain = (chunk: Buffer) => {
+				said = `${said}${chunk}`.slice(-1000);
+			};
+			const lost = () => {
+				const [why = "it ended"] = said.trim().split("\n").slice(-1);
+				end(
+					new DisconnectedError(
+						`${this.#where}: no shell of that host lists it (${why})`,
+					),
+				);
+			};
+			const timer = setTimeout(
+				() => end(new TimeoutError(`${this.#where}: no answer in time`)),
+				timeoutMs,
+			);
+			const end = (error?: Error) => {
+				clearTimeout(timer);
+				shell.stdout.off("data", hear);
+				shell.stderr.off("data", complain);
+				shell.off("close", lost).off("error", lost);
+				if (!error) {
+					const paths = Buffer.from(text, "latin1").toString().split("\0");
+					return resolve(paths.filter((path) => path !== ""));
+				}
+				this.#shell = undefined;
+				shell.kill();
+				reject(error);
+			};
+			shell.stdout.on("data", hear);
+			shell.stderr.on("data", complain);
+			shell.once("close", lost).once("error", lost);
+			shell.stdin.on("error", () => {}); // its end is reported by itself
+			shell.stdin.write("\n");
+		});
+	}
+}

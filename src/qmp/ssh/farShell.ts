@@ -1,0 +1,69 @@
+/** What a shell of another host can tell. Nothing is installed there: POSIX's own commands do. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { log } from "../../log.ts";
+import type { SshLink } from "./sshLink.ts";
+
+/** Why nobody gets through to the socket $1. */
+const socketScript = `
+	p=$1
+	if [ -d "$p" ]; then echo directory
+	elif [ -S "$p" ]; then
+		[ -w "$p" ] || { echo closed; exit; }
+		while read -r _ _ _ _ _ state _ path; do
+			[ "$state $path" != "03 $p" ] || { echo taken; exit; }
+		done </proc/net/unix
+		echo socket
+	elif [ -e "$p" ]; then echo file
+	else
+		while [ "$p" != / ]; do
+			p=$(dirname -- "$p")
+			[ -d "$p" ] && { [ -x "$p" ] && echo missing || printf 'hidden %s\\n' "$p"; exit; }
+		done
+	fi
+`;
+
+export type FarSocket =
+	| "directory"
+	| "file"
+	| "missing"
+	/** It may not be written to. */
+	| "closed"
+	/** A directory on the way that may not be entered follows. */
+	| `hidden ${string}`
+	/** It serves somebody. */
+	| "taken"
+	| "socket";
+
+/** What is at a path of that host; undefined where it has no shell for us. */
+export async function farSocketAt(
+	link: SshLink,
+	path: string,
+	timeoutMs: number,
+): Promise<FarSocket | undefined> {
+	try {
+		const { stdout } = await promisify(execFile)(
+			"ssh",
+			link.command(shellWords(socketScript, path)),
+			{ timeout: Math.ceil(timeoutMs) },
+		);
+		const [word = ""] = stdout.split("\n");
+		return /^(directory|file|missing|closed|hidden .+|taken|socket)$/s.test(
+			word,
+		)
+			? (word as FarSocket)
+			: undefined;
+	} catch (error) {
+		log.session("no shell there: %s", error);
+		return undefined;
+	}
+}
+
+/** What the login shell of that host is to run: whichever it is, these words mean the same to it. */
+export function shellWords(script: string, ...args: readonly string[]): string {
+	return ["exec", "sh", "-c", script, "sh", ...args].map(quoted).join(" ");
+}
+
+function quoted(word: string): string {
+	return /^[\w/.-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
