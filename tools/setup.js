@@ -39,6 +39,7 @@ const programs = [
 	["ps", "procps", "tests"],
 	["python3", "python3", "tests"],
 	["socat", "socat", "tests"],
+	["sshd", "openssh-server", "tests"],
 	["systemd-analyze", "systemd", "tests"],
 	["vcd2fst", "gtkwave", "tests"],
 	["zsh", "zsh", "tests"],

@@ -27,7 +27,7 @@ export type Address = SocketAddress | SshAddress;
 export function parseAddress(text: string): Address {
 	if (typeof text !== "string")
 		throw new AddressError("no monitor is named; give its address as a string");
-	if (text.startsWith("ssh:")) return parseSshAddress(text);
+	if (text.startsWith("ssh://")) return parseSshAddress(text);
 	if (text.startsWith("unix:")) return unixAddress(text.slice(5), text);
 	if (text.startsWith("tcp:")) return tcpAddress(text.slice(4), text);
 	if (text.includes("/") || !text.includes(":")) return unixAddress(text, text);
@@ -57,7 +57,7 @@ export function formatAddress(address: Address): string {
 		}
 		case "tcp": {
 			const text = formatHostPort(address);
-			return /^(unix|tcp|ssh):/.test(text) ? `tcp:${text}` : text;
+			return /^(unix|tcp):/.test(text) ? `tcp:${text}` : text;
 		}
 	}
 }
@@ -65,7 +65,7 @@ export function formatAddress(address: Address): string {
 /** Whether a path needs no prefix to be read as one. */
 function parseable(path: string): boolean {
 	return (
-		!/^(unix|tcp|ssh):/.test(path) &&
+		!/^(unix:|tcp:|ssh:\/\/)/.test(path) &&
 		(path.includes("/") || !path.includes(":"))
 	);
 }

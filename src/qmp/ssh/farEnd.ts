@@ -3,21 +3,18 @@ import type { SocketAddress } from "../socketAddress.ts";
 import { farSocketAt } from "./farShell.ts";
 import type { SshLink } from "./sshLink.ts";
 
-/** Undefined where nothing more is known than that it ended. */
 export async function explainFarEnd(
 	link: SshLink,
 	target: SocketAddress,
 	timeoutMs: number,
-): Promise<string | undefined> {
+): Promise<string> {
 	if (link.isOver) return "the connection of ssh has just ended";
 	const { heard } = link;
-	if (/administratively prohibited/.test(heard))
-		return `sshd does not forward there; ${target.kind === "unix" ? "AllowStreamLocalForwarding" : "AllowTcpForwarding and PermitOpen"} in its sshd_config, or the options of the key, forbid it`;
 	if (target.kind === "tcp") {
+		if (/administratively prohibited/.test(heard))
+			return forbidden("AllowTcpForwarding or PermitOpen");
 		const [, said] = /connect failed: ([^\n]+)\s*$/.exec(heard) ?? [];
-		return said === undefined
-			? undefined
-			: `${said.trim().toLowerCase()}; is QEMU running there with -qmp tcp:HOST:PORT,server=on,wait=off?`;
+		return `${said?.trim().toLowerCase() ?? "nobody answers"}; is QEMU running there with -qmp tcp:HOST:PORT,server=on,wait=off?`;
 	}
 	const { path } = target;
 	const found = await farSocketAt(link, path, timeoutMs);
@@ -34,9 +31,15 @@ export async function explainFarEnd(
 			return "permission denied; the socket there belongs to another user: connect as that one (ssh://USER@HOST/...), or join its group";
 		case "taken":
 			return "another client holds this monitor there (QEMU serves one at a time), and others wait; end that client, or give QEMU a second -qmp";
-		case "socket":
+		case "listening":
+			return forbidden("AllowStreamLocalForwarding");
+		case "silent":
 			return "nothing listens on this socket there, or sshd may not forward to it; is QEMU still running?";
 		default:
 			return `permission denied; ${found.slice("hidden ".length)} on that host belongs to another user: connect as that one (ssh://USER@HOST/...)`;
 	}
+}
+
+function forbidden(setting: string): string {
+	return `sshd does not forward there; ${setting} in its sshd_config, or the options of the key, forbid it`;
 }

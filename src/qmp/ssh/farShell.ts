@@ -10,10 +10,13 @@ const socketScript = `
 	if [ -d "$p" ]; then echo directory
 	elif [ -S "$p" ]; then
 		[ -w "$p" ] || { echo closed; exit; }
-		while read -r _ _ _ _ _ state _ path; do
-			[ "$state $path" != "03 $p" ] || { echo taken; exit; }
+		found=silent
+		while read -r _ _ _ flags _ state _ path; do
+			[ "$path" = "$p" ] || continue
+			[ "$state" = 03 ] && found=taken
+			[ "$flags$found" = 00010000silent ] && found=listening
 		done </proc/net/unix
-		echo socket
+		echo "$found"
 	elif [ -e "$p" ]; then echo file
 	else
 		while [ "$p" != / ]; do
@@ -33,7 +36,9 @@ export type FarSocket =
 	| `hidden ${string}`
 	/** It serves somebody. */
 	| "taken"
-	| "socket";
+	| "listening"
+	/** Nobody is seen at it. */
+	| "silent";
 
 /** What is at a path of that host; undefined where it has no shell for us. */
 export async function farSocketAt(
@@ -48,7 +53,7 @@ export async function farSocketAt(
 			{ timeout: Math.ceil(timeoutMs) },
 		);
 		const [word = ""] = stdout.split("\n");
-		return /^(directory|file|missing|closed|hidden .+|taken|socket)$/s.test(
+		return /^(directory|file|missing|closed|hidden .+|taken|listening|silent)$/s.test(
 			word,
 		)
 			? (word as FarSocket)

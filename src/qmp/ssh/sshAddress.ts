@@ -57,7 +57,7 @@ export function parseSshPlace(text: string): SshPlace {
 
 /** Whether a text means a directory of monitors: its path ends with a slash. */
 export function isSshDirectory(text: string): boolean {
-	return /^ssh:[^?#]*\/$/.test(text);
+	return /^ssh:\/\/[^?#]*\/$/.test(text);
 }
 
 /** @throws AddressError */

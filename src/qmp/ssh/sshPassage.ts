@@ -53,14 +53,9 @@ export class SshPassage implements Passage {
 		return formatAddress(this.address);
 	}
 
-	async #explainEnd(
-		link: SshLink,
-		timeoutMs: number,
-	): Promise<QomfsError | undefined> {
+	async #explainEnd(link: SshLink, timeoutMs: number): Promise<QomfsError> {
 		const { explainFarEnd } = await import("./farEnd.ts");
 		const what = await explainFarEnd(link, this.address.target, timeoutMs);
-		return what === undefined
-			? undefined
-			: new ConnectError(`${this.#where}: ${what}`);
+		return new ConnectError(`${this.#where}: ${what}`);
 	}
 }
