@@ -191,6 +191,11 @@ export class Machine implements AsyncDisposable {
 		return this.#hasOwnMonitor;
 	}
 
+	/** What carries the connection to its monitor, where the address does not say. */
+	get carrier(): string | undefined {
+		return isPassage(this.#way) ? this.#way.carrier : undefined;
+	}
+
 	/** When it was connected last, or made; milliseconds since 1970. */
 	get sinceMs(): number {
 		return this.#sinceMs;
@@ -316,6 +321,7 @@ export class Machine implements AsyncDisposable {
 			...(isHung && { hungSince: new Date(owedSinceMs).toISOString() }),
 			source: formatAddress(this.address),
 			monitor: this.#hasOwnMonitor ? "own" : "given",
+			...(this.carrier !== undefined && { through: this.carrier }),
 			qemu: this.#version ? formatVersion(this.#version) : null,
 			machine: this.#live.machineType ?? null,
 			since: new Date(this.#sinceMs).toISOString(),

@@ -2,6 +2,12 @@
 import { resolve } from "node:path";
 import { AddressError } from "../errors.ts";
 import {
+	formatLibvirtAddress,
+	isLibvirtUri,
+	type LibvirtAddress,
+	parseLibvirtAddress,
+} from "./libvirt/libvirtAddress.ts";
+import {
 	formatHostPort,
 	isSocketPath,
 	type SocketAddress,
@@ -14,11 +20,11 @@ import {
 	type SshAddress,
 } from "./ssh/sshAddress.ts";
 
-export type Address = SocketAddress | SshAddress;
+export type Address = SocketAddress | SshAddress | LibvirtAddress;
 
 /**
- * Reads `/path`, `unix:PATH`, `HOST:PORT`, `tcp:HOST:PORT`, `[::1]:4444`, `ssh://HOST/path` or
- * `ssh://HOST/?tcp=HOST:PORT`.
+ * Reads `/path`, `unix:PATH`, `HOST:PORT`, `tcp:HOST:PORT`, `[::1]:4444`, `ssh://HOST/path`,
+ * `ssh://HOST/?tcp=HOST:PORT` or `qemu:///system?domain=NAME`.
  *
  * Any other text with a slash is always a path, as in QEMU's own tools, and so is one without a colon.
  *
@@ -28,6 +34,7 @@ export function parseAddress(text: string): Address {
 	if (typeof text !== "string")
 		throw new AddressError("no monitor is named; give its address as a string");
 	if (text.startsWith("ssh://")) return parseSshAddress(text);
+	if (isLibvirtUri(text)) return parseLibvirtAddress(text);
 	if (text.startsWith("unix:")) return unixAddress(text.slice(5), text);
 	if (text.startsWith("tcp:")) return tcpAddress(text.slice(4), text);
 	if (text.includes("/") || !text.includes(":")) return unixAddress(text, text);
@@ -51,6 +58,8 @@ export function formatAddress(address: Address): string {
 	switch (address.kind) {
 		case "ssh":
 			return formatSshAddress(address);
+		case "libvirt":
+			return formatLibvirtAddress(address);
 		case "unix": {
 			const { path, named = parseable(path) ? path : `unix:${path}` } = address;
 			return named;
@@ -66,6 +75,7 @@ export function formatAddress(address: Address): string {
 function parseable(path: string): boolean {
 	return (
 		!/^(unix:|tcp:|ssh:\/\/)/.test(path) &&
+		!isLibvirtUri(path) &&
 		(path.includes("/") || !path.includes(":"))
 	);
 }

@@ -137,7 +137,14 @@ export async function changeableBy(
  * @throws as {@link makeRuntimeDirectory} does
  */
 export async function makePrivateDirectory(): Promise<string> {
-	return makeIn(await makeRuntimeDirectory());
+	for (let attempt = 0; ; attempt++)
+		try {
+			return await makeIn(await makeRuntimeDirectory());
+		} catch (error) {
+			// Whoever was the last there has just removed it.
+			const isGone = (error as NodeJS.ErrnoException).code === "ENOENT";
+			if (!isGone || attempt === 10) throw error;
+		}
 }
 
 async function makeIn(directory: string): Promise<string> {

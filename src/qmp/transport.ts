@@ -41,6 +41,8 @@ export interface Passage {
 	connect(timeoutMs: number): Promise<Transport>;
 	/** Resolves when nothing of it is left. */
 	close(): Promise<void>;
+	/** What carries it, where the address does not say; undefined while it is not connected. */
+	readonly carrier?: string | undefined;
 }
 
 /**

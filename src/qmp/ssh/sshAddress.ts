@@ -112,8 +112,7 @@ export function formatSshDirectory(
 }
 
 function encodedPath(path: string): string {
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what has to be encoded
-	return encoded(path, /[\u0000-\u0020%?#\u007f]/gu);
+	return encoded(path, /[\p{Cc} %?#]/gu);
 }
 
 function encoded(text: string, characters: RegExp): string {
@@ -131,8 +130,7 @@ function decoded(part: string, text: string): string {
 
 /** @throws AddressError ssh(1) cannot be told of such a path */
 function checked(path: string): string {
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what ssh cannot be told
-	if (/[\u0000\n]|\$\{/u.test(path))
+	if (["\0", "\n", "${"].some((each) => path.includes(each)))
 		throw new AddressError(
 			`${JSON.stringify(path)} cannot be named to ssh; reach it by another name, as a symlink`,
 		);

@@ -3,18 +3,15 @@
  * or the one that the user has already (ssh_config(5), ControlMaster). Whatever happens to this process,
  * a shell ends the connection and removes its files.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ConnectError, type QomfsError, TimeoutError } from "../../errors.ts";
-import { log } from "../../log.ts";
-import {
-	makePrivateDirectory,
-	removePrivateDirectory,
-} from "../privateDirectory.ts";
+import { Guarded } from "../guarded.ts";
+import { makePrivateDirectory } from "../privateDirectory.ts";
 import type { SocketAddress } from "../socketAddress.ts";
 import { formatDestination, type SshDestination } from "./sshAddress.ts";
 import { isQuestion, refusalIn } from "./sshRefusal.ts";
@@ -32,29 +29,12 @@ const localMs = 2000;
 const lookMs = 10;
 
 /**
- * Runs ssh, and ends it when its standard input ends. $1: a directory to be removed then; the rest:
- * the command.
- */
-const ownScript = `
-	directory=$1; shift
-	exec 3<&0
-	"$@" </dev/null 3<&- &
-	ssh=$!
-	{ read -r _; kill $ssh; } <&3 2>/dev/null >&2 &
-	exec 3<&-
-	wait $ssh; status=$?
-	kill $! 2>/dev/null
-	rm -rf -- "$directory"
-	exit $status
-`;
-
-/**
- * Waits for the end of its standard input, and takes back what the user's master was asked to
- * forward: each line is one. $1: a directory to be removed then; the rest: the command for that.
+ * Waits for the end of its pipe, and takes back what the user's master was asked to forward: each line
+ * is one. $1: a directory to be removed then; the rest: the command for that.
  */
 const theirScript = `
 	directory=$1; shift
-	while IFS= read -r forward; do set -- "$@" -L "$forward"; done
+	while IFS= read -r forward; do set -- "$@" -L "$forward"; done <&3
 	"$@" 2>/dev/null
 	rm -rf -- "$directory"
 `;
@@ -64,22 +44,14 @@ const throughMaster = (control: string, ...args: readonly string[]) => [
 	...["ssh", "-F", "/dev/null", "-S", control, ...args, "master"],
 ];
 
-/** What ssh has said last is enough. */
-const mostHeard = 4000;
-
 export class SshLink {
-	/** Resolves when the connection is over. */
-	readonly ended: Promise<void>;
-	readonly #guard: ChildProcess;
-	readonly #directory: string;
+	readonly #guarded: Guarded;
 	readonly #destination: SshDestination;
 	/** The socket of the master. */
 	readonly #control: string;
 	readonly #isTheirs: boolean;
 	readonly #forwards = new Map<string, Promise<string>>();
 	#count = 0;
-	#heard = "";
-	#isOver = false;
 
 	/**
 	 * Connects, or takes the user's connection.
@@ -140,7 +112,6 @@ export class SshLink {
 		}: { readonly master?: string; readonly terminal?: NodeJS.ProcessEnv } = {},
 	) {
 		this.#destination = destination;
-		this.#directory = directory;
 		this.#isTheirs = master !== undefined;
 		this.#control = master ?? join(directory, "control");
 		const options = [
@@ -158,44 +129,27 @@ export class SshLink {
 					...options.flatMap((option) => ["-o", option]),
 					...destinationArgs(destination),
 				];
-		const script = this.#isTheirs ? theirScript : ownScript;
-		this.#guard = spawn(
-			"/bin/sh",
-			["-c", script, "sh", directory, ...command],
-			{
-				cwd: "/",
-				stdio: ["pipe", "ignore", "pipe"],
-				env: { ...process.env, ...terminal },
-				// A signal to all of a terminal is not meant for it, but only what belongs to one may ask there.
-				detached: terminal === undefined,
-			},
-		);
-		this.ended = new Promise((resolve) => {
-			const over = () => {
-				this.#isOver = true;
-				resolve();
-			};
-			this.#guard.once("close", over).once("error", over);
+		this.#guarded = new Guarded({
+			directory,
+			command,
+			...(this.#isTheirs && { script: theirScript }),
+			env: terminal,
+			hasTerminal: terminal !== undefined,
 		});
-		this.#guard.stdin?.on("error", () => {}); // it has ended already
-		this.#guard.stderr?.setEncoding("utf8").on("data", (text: string) => {
-			log.session("ssh: %s", text);
-			this.#heard = (this.#heard + text).slice(-mostHeard);
-		});
-		const { stdin, stderr } = this.#guard as unknown as Record<
-			string,
-			{ unref(): void }
-		>;
-		for (const each of [this.#guard, stdin, stderr]) each?.unref();
+	}
+
+	/** Resolves when the connection is over. */
+	get ended(): Promise<void> {
+		return this.#guarded.ended;
 	}
 
 	get isOver(): boolean {
-		return this.#isOver;
+		return this.#guarded.isOver;
 	}
 
 	/** What ssh has said since it was started. */
 	get heard(): string {
-		return this.#heard;
+		return this.#guarded.heard;
 	}
 
 	/**
@@ -219,7 +173,7 @@ export class SshLink {
 		const key = JSON.stringify(target);
 		const path = await this.#forwards.get(key)?.catch(() => undefined);
 		this.#forwards.delete(key);
-		if (path === undefined || this.#isOver) return;
+		if (path === undefined || this.isOver) return;
 		await this.#askMaster("cancel", forwardSpec(path, target)).catch(() => {});
 		await rm(path, { force: true });
 	}
@@ -234,17 +188,14 @@ export class SshLink {
 	}
 
 	/** Resolves when ssh has ended, and its files are removed. */
-	async close(): Promise<void> {
-		this.#guard.stdin?.end();
-		this.#guard.ref();
-		await this.ended;
-		await removePrivateDirectory(this.#directory).catch(() => {});
+	close(): Promise<void> {
+		return this.#guarded.end();
 	}
 
 	async #forward(target: SocketAddress): Promise<string> {
-		const path = join(this.#directory, `${++this.#count}`);
+		const path = join(this.#guarded.directory, `${++this.#count}`);
 		const spec = forwardSpec(path, target);
-		if (this.#isTheirs) this.#guard.stdin?.write(`${spec}\n`);
+		if (this.#isTheirs) this.#guarded.tell(spec);
 		try {
 			await this.#askMaster("forward", spec);
 			return path;
@@ -273,7 +224,7 @@ export class SshLink {
 	): Promise<void> {
 		while (!existsSync(this.#control)) {
 			signal.throwIfAborted();
-			if (this.#isOver) throw this.#refusal(this.#heard);
+			if (this.isOver) throw this.#refusal(this.heard);
 			const leftMs = deadlineMs - performance.now();
 			if (leftMs <= 0)
 				throw new TimeoutError(

@@ -1,0 +1,122 @@
+/**
+ * A program that goes with this process, however that ends, and a directory of its own with it: a shell
+ * between them waits at a pipe.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import { log } from "../log.ts";
+import { removePrivateDirectory } from "./privateDirectory.ts";
+
+/** Runs a command, and ends it when the pipe ends. $1: the directory; the rest: the command. */
+const untilEnd = `
+	directory=$1; shift
+	exec 4<&0
+	"$@" <&4 4<&- 3<&- &
+	child=$!
+	exec 4<&-
+	{ read -r _; kill $child; } <&3 2>/dev/null >&2 &
+	exec 3<&-
+	wait $child; status=$?
+	kill $! 2>/dev/null
+	rm -rf -- "$directory"
+	exit $status
+`;
+
+export interface GuardedOptions {
+	/** Of its own, and gone with it. */
+	readonly directory: string;
+	/** The program and its arguments. */
+	readonly command: readonly string[];
+	/** What a shell does with the directory and the command; its end of the pipe is descriptor 3. */
+	readonly script?: string;
+	/** Beside that of this process. */
+	readonly env?: NodeJS.ProcessEnv | undefined;
+	/** Whether it may ask on the terminal of this process; a signal from there then reaches it, too. */
+	readonly hasTerminal?: boolean;
+	/** Whether it reads and writes what this process writes and reads (false: nothing). */
+	readonly isPiped?: boolean;
+}
+
+/** What a program has said last is enough. */
+const mostHeard = 4000;
+
+export class Guarded {
+	readonly directory: string;
+	/** Resolves when it has ended. */
+	readonly ended: Promise<void>;
+	readonly #shell: ChildProcess;
+	readonly #pipe: Writable;
+	#heard = "";
+	#isOver = false;
+
+	/** What cannot be started ends at once. */
+	constructor({
+		directory,
+		command,
+		script = untilEnd,
+		env,
+		hasTerminal = false,
+		isPiped = false,
+	}: GuardedOptions) {
+		this.directory = directory;
+		const stream = isPiped ? "pipe" : "ignore";
+		this.#shell = spawn(
+			"/bin/sh",
+			["-c", script, "sh", directory, ...command],
+			{
+				cwd: "/",
+				stdio: [stream, stream, "pipe", "pipe"],
+				env: { ...process.env, ...env },
+				detached: !hasTerminal,
+			},
+		);
+		this.#pipe = this.#shell.stdio[3] as Writable;
+		this.ended = new Promise((resolve) => {
+			const over = () => {
+				this.#isOver = true;
+				resolve();
+			};
+			this.#shell.once("close", over).once("error", over);
+		});
+		const name = command[0] ?? "";
+		this.#shell.stderr?.setEncoding("utf8").on("data", (text: string) => {
+			log.session("%s: %s", name, text);
+			this.#heard = (this.#heard + text).slice(-mostHeard);
+		});
+		for (const each of [this.#shell, ...this.#shell.stdio]) {
+			each?.on("error", () => {}); // its end says it
+			(each as { unref?: () => void } | null)?.unref?.();
+		}
+	}
+
+	get isOver(): boolean {
+		return this.#isOver;
+	}
+
+	/** What it has said on its standard error. */
+	get heard(): string {
+		return this.#heard;
+	}
+
+	/** Undefined where it is not piped. */
+	get stdin(): Writable | null {
+		return this.#shell.stdin;
+	}
+
+	get stdout(): Readable | null {
+		return this.#shell.stdout;
+	}
+
+	/** A line for the shell in between. */
+	tell(line: string): void {
+		this.#pipe.write(`${line}\n`);
+	}
+
+	/** Resolves when it has ended, and its directory is gone. */
+	async end(): Promise<void> {
+		this.#pipe.end();
+		this.#shell.ref();
+		await this.ended;
+		await removePrivateDirectory(this.directory).catch(() => {});
+	}
+}

@@ -1,0 +1,269 @@
+/**
+ * The monitor of a domain by virsh(1): one that lives as long as the connection and runs
+ * `qemu-monitor-command`, and one that tells of events.
+ */
+import {
+	ConnectError,
+	DisconnectedError,
+	type QomfsError,
+	TimeoutError,
+} from "../../errors.ts";
+import { formatJson, type JsonObject, parseJson } from "../../json.ts";
+import { Guarded } from "../guarded.ts";
+import { makePrivateDirectory } from "../privateDirectory.ts";
+import type { Transport } from "../transport.ts";
+import { formatLibvirtAddress, type LibvirtAddress } from "./libvirtAddress.ts";
+import { closeSoon } from "./shutdown.ts";
+import {
+	type Domain,
+	refusalIn,
+	unattended,
+	virshEnvironment,
+} from "./virsh.ts";
+
+/** Whatever virsh says then, the domain or libvirt is gone, and not the command wrong. */
+const isLoss =
+	/domain is not running|failed to get domain|Domain not found|[Rr]econnect to the hypervisor|Disconnected from|client socket is closed|Unable to read from monitor|failed to connect/;
+
+/** What virsh complains about comes by another pipe than its mark. */
+const complaintMs = 100;
+
+interface Asked {
+	/** As the session knows it. */
+	readonly id: number;
+	readonly mark: string;
+}
+
+/**
+ * Connects by two virsh of its own, which end with the transport.
+ *
+ * @throws ConnectError, DisconnectedError, TimeoutError
+ */
+export async function openVirsh(
+	address: LibvirtAddress,
+	domain: Domain,
+	timeoutMs: number,
+): Promise<VirshTransport> {
+	const [commands, events] = await Promise.all(
+		[[], ["qemu-monitor-event", "--domain", domain.uuid, "--loop"]].map(
+			async (words) => {
+				const directory = await makePrivateDirectory();
+				return new Guarded({
+					directory,
+					command: ["virsh", "-q", "-c", unattended(address.uri), ...words],
+					env: {
+						...virshEnvironment,
+						// Its history, which it would write over, is the user's.
+						...{ XDG_CACHE_HOME: directory, VIRSH_HISTSIZE: "0" },
+						TERM: "dumb",
+					},
+					isPiped: true,
+				});
+			},
+		),
+	);
+	const transport = new VirshTransport(
+		address,
+		domain,
+		commands as Guarded,
+		events as Guarded,
+	);
+	const version = await firstAnswer(transport, "query-version", timeoutMs);
+	// libvirt has had QEMU's greeting. By now the owner listens.
+	setImmediate(() =>
+		transport.onMessage(`{"QMP":{"version":${version},"capabilities":[]}}`, 0),
+	);
+	return transport;
+}
+
+/** What a command returns before anybody owns the transport, as JSON. */
+function firstAnswer(
+	transport: VirshTransport,
+	command: string,
+	timeoutMs: number,
+): Promise<string> {
+	return new Promise((resolve, reject) => {
+		const timer = setTimeout(() => {
+			transport.close();
+			reject(
+				new TimeoutError(
+					"no answer from the domain; is its QEMU stopped, or busy?",
+				),
+			);
+		}, timeoutMs);
+		transport.onMessage = (text) => {
+			const reply = parseJson(text) as JsonObject;
+			if (reply.event !== undefined) return;
+			clearTimeout(timer);
+			if (reply.return !== undefined) return resolve(formatJson(reply.return));
+			transport.close();
+			const { desc } = reply.error as JsonObject;
+			reject(new ConnectError(`${desc}`));
+		};
+		transport.onClose = (reason) => {
+			clearTimeout(timer);
+			reject(reason);
+		};
+		transport.send(formatJson({ execute: command, id: 0 }));
+	});
+}
+
+export class VirshTransport implements Transport {
+	onMessage: Transport["onMessage"] = () => {};
+	onClose: Transport["onClose"] = () => {};
+	readonly #where: string;
+	readonly #domain: Domain;
+	readonly #commands: Guarded;
+	readonly #events: Guarded;
+	readonly #asked: Asked[] = [];
+	/** Of standard output, since the last mark. */
+	#parts: string[] = [];
+	#eventText = "";
+	#complaintsSeen = 0;
+	#count = 0;
+	#isClosed = false;
+	readonly #gone = Promise.withResolvers<void>();
+
+	constructor(
+		address: LibvirtAddress,
+		domain: Domain,
+		commands: Guarded,
+		events: Guarded,
+	) {
+		this.#where = formatLibvirtAddress(address);
+		this.#domain = domain;
+		this.#commands = commands;
+		this.#events = events;
+		commands.stdout
+			?.setEncoding("utf8")
+			.on("data", (text: string) => this.#hear(text));
+		events.stdout
+			?.setEncoding("utf8")
+			.on("data", (text: string) => this.#hearEvent(text));
+		for (const virsh of [commands, events])
+			void virsh.ended.then(() =>
+				this.#end(refusalIn(virsh.heard || "error: virsh has ended")),
+			);
+	}
+
+	/** Resolves when nothing of it is left. */
+	get ended(): Promise<void> {
+		return this.#gone.promise;
+	}
+
+	send(text: string): number {
+		const { id, ...request } = parseJson(text) as JsonObject;
+		const number = Number(id);
+		if (request.execute === "qmp_capabilities")
+			queueMicrotask(() =>
+				this.onMessage(`{"return": {}, "id": ${number}}`, 0),
+			);
+		else this.#ask(request, number);
+		return Buffer.byteLength(text);
+	}
+
+	close(): void {
+		this.#end("the connection is closed");
+	}
+
+	async explainEnd(): Promise<undefined> {}
+
+	async explainSilence(): Promise<QomfsError> {
+		return new DisconnectedError(`${this.#where}: virsh does not answer`);
+	}
+
+	async explainLasting(): Promise<undefined> {}
+
+	#ask(request: JsonObject, id: number): void {
+		const mark = `M${++this.#count}-`;
+		this.#asked.push({ id, mark });
+		// Only what every quoting leaves as it is.
+		const json = formatJson(request).replace(
+			/[^\x20-\x7e]|'/g,
+			(character) =>
+				`\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+		);
+		// The mark is in two parts, for virsh shows what it reads.
+		this.#commands.stdin?.write(
+			`qemu-monitor-command --domain ${this.#domain.uuid} --cmd '${json}'\necho "M""${mark.slice(1)}"\n`,
+		);
+	}
+
+	#hear(text: string): void {
+		this.#parts.push(text);
+		for (;;) {
+			const [asked] = this.#asked;
+			if (!asked) return;
+			const [last = "", before = ""] = this.#parts.toReversed();
+			if (!(before.slice(-asked.mark.length) + last).includes(asked.mark))
+				return;
+			const all = this.#parts.join("");
+			const end = all.indexOf(asked.mark);
+			this.#parts = [all.slice(end + asked.mark.length)];
+			this.#asked.shift();
+			const reply = /^\{.*$/m.exec(all.slice(0, end))?.[0];
+			if (reply !== undefined) this.#reply(withId(reply, asked.id));
+			else void this.#complain(asked.id);
+		}
+	}
+
+	/** QEMU was not asked. */
+	async #complain(id: number): Promise<void> {
+		const said = () => this.#commands.heard.slice(this.#complaintsSeen);
+		for (let waited = 0; said() === "" && waited < complaintMs; waited += 10)
+			await new Promise((resolve) => setTimeout(resolve, 10));
+		const text = said();
+		this.#complaintsSeen = this.#commands.heard.length;
+		if (isLoss.test(text)) return this.#end(refusalIn(text));
+		const error = {
+			class: "GenericError",
+			desc: `libvirt: ${refusalIn(text)}`,
+		};
+		this.#reply(formatJson({ error, id }));
+	}
+
+	#reply(text: string): void {
+		if (!this.#isClosed) this.onMessage(text, Buffer.byteLength(text));
+	}
+
+	/** Of names with line breaks, too: there is only this domain's. */
+	#hearEvent(text: string): void {
+		this.#eventText += text;
+		const name = this.#domain.name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+		const form = new RegExp(
+			`^event (\\S+) at (\\d+)\\.(\\d+) for domain '${name}': (.*)\\n`,
+			"m",
+		);
+		for (;;) {
+			const match = form.exec(this.#eventText);
+			if (!match) return;
+			this.#eventText = this.#eventText.slice(match.index + match[0].length);
+			const [, event = "", seconds, microseconds, data = ""] = match;
+			const timestamp = `{"seconds": ${Number(seconds)}, "microseconds": ${Number(microseconds)}}`;
+			const rest = data === "<null>" ? "" : `, "data": ${data}`;
+			this.#reply(
+				`{"timestamp": ${timestamp}, "event": ${JSON.stringify(event)}${rest}}`,
+			);
+			if (event === "SHUTDOWN") closeSoon(this);
+		}
+	}
+
+	#end(reason: string): void {
+		if (this.#isClosed) return;
+		this.#isClosed = true;
+		void Promise.all([this.#commands.end(), this.#events.end()]).then(() => {
+			this.#gone.resolve();
+			this.onClose(new DisconnectedError(`${this.#where}: ${reason}`));
+		});
+	}
+}
+
+/** libvirt puts its own id behind the value, or before an error. */
+function withId(reply: string, id: number): string {
+	const text = reply.trimEnd();
+	const behind = text.replace(/,\s*"id":\s*"libvirt-\d+"\}$/, `,"id":${id}}`);
+	if (behind !== text) return behind;
+	const before = text.replace(/^\{"id":\s*"libvirt-\d+",/, `{"id":${id},`);
+	if (before !== text) return before;
+	return formatJson({ ...(parseJson(text) as JsonObject), id });
+}
