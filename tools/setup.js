@@ -34,6 +34,7 @@ const programs = [
 	["groff", "groff-base", "tests"],
 	["ip", "iproute2", "tests"],
 	["jq", "jq", "tests"],
+	["libvirtd", "libvirt-daemon libvirt-daemon-driver-qemu", "tests"],
 	["man", "man-db", "tests"],
 	["mandoc", "mandoc", "tests"],
 	["ps", "procps", "tests"],
@@ -42,6 +43,8 @@ const programs = [
 	["sshd", "openssh-server", "tests"],
 	["systemd-analyze", "systemd", "tests"],
 	["vcd2fst", "gtkwave", "tests"],
+	["virsh", "libvirt-clients", "tests"],
+	["virt-qemu-qmp-proxy", "libvirt-clients-qemu", "tests"],
 	["zsh", "zsh", "tests"],
 ];
 

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import {
 	type AddressInfo,
@@ -33,23 +33,29 @@ export const rootUser: FarUser = { name: "root", id: 0 };
 
 /** Why there can be none here; undefined where there can. */
 export function lacksSshServer(): string | undefined {
-	if (process.getuid?.() !== 0) return "only root can serve another user";
-	return ["ssh", "/usr/sbin/sshd", "unshare"].find((program) => {
-		try {
-			execFileSync("sh", ["-c", `command -v ${program}`]);
-			return false;
-		} catch {
-			return true;
-		}
-	});
+	return process.getuid?.() === 0
+		? lackingProgram(["ssh", "sshd", "unshare"])
+		: "only root can serve another user";
 }
 
-/**
- * $1: the directory; the machine's own /run is not for this sshd. A mount of qomfs would go on for as
- * long as a namespace has it.
- */
-const startScript = `
+/** The first of these programs that is not installed. */
+export function lackingProgram(
+	programs: readonly string[],
+): string | undefined {
+	const folders = `${process.env.PATH}:/usr/sbin:/sbin`.split(":");
+	return programs.find(
+		(program) => !folders.some((folder) => existsSync(join(folder, program))),
+	);
+}
+
+/** Shell, for a new mount namespace: a mount of qomfs goes on for as long as any namespace has it. */
+export const leaveMounts = `
 	findmnt -nro TARGET -t fuse.qomfs | while read -r mount; do umount -l "$mount"; done
+`;
+
+/** $1: the directory; the machine's own /run is not for this sshd. */
+const startScript = `
+	${leaveMounts}
 	for file in passwd shadow group; do mount --bind "$1/server/$file" /etc/$file || exit; done
 	mount -t tmpfs -o mode=755 tmpfs /run && mkdir /run/sshd || exit
 	exec /usr/sbin/sshd -D -e -f "$1/server/sshd_config"

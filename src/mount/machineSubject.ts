@@ -81,6 +81,7 @@ export function machineSubject(
 		}),
 		fsname: formatAddress(address),
 		title: () => titleOf(machine),
+		note: () => taintNote(machine.carrier),
 		state: () => stateOf(machine),
 		status,
 		isThere: () => machine.isConnected,
@@ -182,6 +183,17 @@ function titleOf({ version, type, address }: Machine): string {
 	return version
 		? `${type ?? "a machine"} of QEMU ${formatVersion(version)}`
 		: `whatever comes to ${formatAddress(address)}`;
+}
+
+/**
+ * What libvirt makes of a domain whose monitor somebody else uses.
+ *
+ * @param carrier by which that is done
+ */
+export function taintNote(carrier: string | undefined): string | undefined {
+	return carrier === undefined
+		? undefined
+		: `reached by ${carrier}; libvirt calls such a domain tainted (custom-monitor)`;
 }
 
 function stateOf(machine: Machine): string {

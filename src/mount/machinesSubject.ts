@@ -2,7 +2,6 @@
  * Several machines as what is mounted: each is a directory, with its own volume, session, cache and shared
  * monitor, so that one that is dead or hangs slows no other. One that is not there is an empty directory.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { beginningOf, UsageError } from "../errors.ts";
 import type { BackendChoice } from "../fuse/serve.ts";
 import type { JsonObject } from "../json.ts";
@@ -17,25 +16,23 @@ import { LogFile } from "../vfs/control/logFile.ts";
 import type { Directory, Entry, Node } from "../vfs/node.ts";
 import { Volume } from "../vfs/volume.ts";
 import { machineSubject } from "./machineSubject.ts";
-import { farMonitors, type MonitorPlace, monitorsIn } from "./monitors.ts";
+import {
+	farMonitors,
+	libvirtDomains,
+	type MonitorPlace,
+	monitorsIn,
+} from "./monitors.ts";
 import type { MountSettings } from "./settings.ts";
 import { snapshotSubject } from "./snapshotSubject.ts";
-import type {
-	MachineSource,
-	MonitorDirectory,
-	NamedSources,
-} from "./source.ts";
+import type { MachineSource, ManyMonitors, NamedSources } from "./source.ts";
 import type { NameHandle, Subject } from "./subject.ts";
-
-/** How often a directory is looked at for monitors that come and go. */
-const lookMs = 1000;
 
 /** The kernel takes 4096 bytes of options in all. */
 const mostShown = 500;
 
 /** @throws SnapshotError a snapshot among them cannot be read; UsageError nothing is there */
 export async function machinesSubject(
-	source: NamedSources | MonitorDirectory,
+	source: NamedSources | ManyMonitors,
 	mountpoint: string,
 	settings: MountSettings,
 	backend: BackendChoice,
@@ -60,6 +57,7 @@ export async function machinesSubject(
 		root: machines.root,
 		fsname: place?.name ?? namesOf(source as NamedSources),
 		title: () => `${machines.count} machines`,
+		note: () => machines.note,
 		state: () => machines.state,
 		status: () => machines.status(),
 		isThere: () => true,
@@ -72,12 +70,18 @@ export async function machinesSubject(
 }
 
 function placeOf(
-	source: MonitorDirectory,
+	source: ManyMonitors,
 	{ connectTimeoutSec }: MountSettings,
 ): MonitorPlace | Promise<MonitorPlace> {
-	return source.kind === "directory"
-		? monitorsIn(source.path)
-		: farMonitors(source.place, connectTimeoutSec * 1000);
+	const timeoutMs = connectTimeoutSec * 1000;
+	switch (source.kind) {
+		case "directory":
+			return monitorsIn(source.path);
+		case "far directory":
+			return farMonitors(source.place, timeoutMs);
+		case "domains":
+			return libvirtDomains(source.uri, timeoutMs);
+	}
 }
 
 function namesOf({ sources }: NamedSources): string {
@@ -118,6 +122,13 @@ class Machines {
 
 	get count(): number {
 		return this.#members.size;
+	}
+
+	/** What is to be known of any of them. */
+	get note(): string | undefined {
+		return [...this.#members.values()]
+			.map((each) => each.note?.())
+			.find((note) => note !== undefined);
 	}
 
 	get #countThere(): number {
@@ -180,7 +191,7 @@ class Machines {
 	async #goOn(place: MonitorPlace): Promise<void> {
 		const { signal } = this.#closing;
 		while (!signal.aborted) {
-			await sleep(lookMs, undefined, { ref: false, signal }).catch(() => {});
+			await place.changed(signal);
 			if (signal.aborted || !this.#handle) continue;
 			// Of a host that is away nobody knows which machines it has: they stay as they are.
 			await this.#adopt(place, true).catch((error) =>

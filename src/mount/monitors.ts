@@ -1,6 +1,7 @@
 /** The monitors in a directory, as those who run many machines lay them out. */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Address } from "../qmp/address.ts";
 import { formatSshDirectory, type SshPlace } from "../qmp/ssh/sshAddress.ts";
 import { isFileName } from "../qom/path.ts";
@@ -22,7 +23,16 @@ export interface MonitorPlace {
 	 * @throws QomfsError nothing can be said at the moment
 	 */
 	look(): Promise<ReadonlyMap<string, Address>>;
+	/** Resolves when it is time to look again. */
+	changed(signal: AbortSignal): Promise<void>;
 	close(): Promise<void>;
+}
+
+/** How often a directory is looked at. */
+const lookMs = 1000;
+
+async function soon(signal: AbortSignal): Promise<void> {
+	await sleep(lookMs, undefined, { ref: false, signal }).catch(() => {});
 }
 
 /** Those in a directory of this host. */
@@ -38,6 +48,7 @@ export function monitorsIn(directory: string): MonitorPlace {
 				]),
 			);
 		},
+		changed: soon,
 		async close() {},
 	};
 }
@@ -69,7 +80,40 @@ export async function farMonitors(
 				]),
 			);
 		},
+		changed: soon,
 		close: () => directory.close(),
+	};
+}
+
+/**
+ * The running domains of libvirt.
+ *
+ * @param timeoutMs for one look at them
+ */
+export async function libvirtDomains(
+	uri: string,
+	timeoutMs: number,
+): Promise<MonitorPlace> {
+	const [{ domainsOf }, { Lifecycle }] = await Promise.all([
+		import("../qmp/libvirt/virsh.ts"),
+		import("../qmp/libvirt/lifecycle.ts"),
+	]);
+	const lifecycle = new Lifecycle(uri);
+	return {
+		name: uri,
+		async look() {
+			const domains = await domainsOf(uri, "running", timeoutMs);
+			return new Map(
+				domains
+					.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+					.map(({ name, uuid }) => [
+						usable(name, uuid),
+						{ kind: "libvirt", uri, domain: name },
+					]),
+			);
+		},
+		changed: (signal) => lifecycle.changed(signal),
+		close: () => lifecycle.close(),
 	};
 }
 

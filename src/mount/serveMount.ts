@@ -65,6 +65,7 @@ async function subjectOf(
 		case "named":
 		case "directory":
 		case "far directory":
+		case "domains":
 			return machinesSubject(source, mountpoint, settings, backend);
 		default:
 			return machineSubject(source, mountpoint, settings, backend);
@@ -77,9 +78,9 @@ async function serve(
 	settings: MountSettings,
 	backend: BackendChoice,
 ): Promise<Mounted> {
-	await subject.open();
 	let handle: MountHandle;
 	try {
+		await subject.open();
 		handle = await serveFileSystem(
 			new FileSystem(subject.root),
 			mountpoint,
@@ -104,7 +105,7 @@ async function serve(
 	return {
 		mountpoint,
 		title: subject.title(),
-		note: backend.note,
+		note: backend.note ?? subject.note?.(),
 		state: subject.state,
 		ended,
 		unmount: () => handle.unmount(),

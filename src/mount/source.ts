@@ -6,6 +6,10 @@ import { UsageError } from "../errors.ts";
 import { findMount, mountType } from "../fuse/mountTable.ts";
 import { type Address, absoluteAddress, parseAddress } from "../qmp/address.ts";
 import {
+	isLibvirtUri,
+	parseLibvirtUri,
+} from "../qmp/libvirt/libvirtAddress.ts";
+import {
 	isSshDirectory,
 	parseSshPlace,
 	type SshPlace,
@@ -31,16 +35,17 @@ export interface NamedSources {
 	readonly sources: ReadonlyMap<string, MachineSource>;
 }
 
-/** A directory with monitors, which come and go. */
-export type MonitorDirectory =
+/** Monitors that come and go: those in a directory, or the domains of libvirt. */
+export type ManyMonitors =
 	| {
 			readonly kind: "directory";
 			/** Absolute. */
 			readonly path: string;
 	  }
-	| { readonly kind: "far directory"; readonly place: SshPlace };
+	| { readonly kind: "far directory"; readonly place: SshPlace }
+	| { readonly kind: "domains"; readonly uri: string };
 
-export type MountSource = MachineSource | NamedSources | MonitorDirectory;
+export type MountSource = MachineSource | NamedSources | ManyMonitors;
 
 /**
  * Reads what a user has written to be mounted: one source, or `NAME=SOURCE` of several.
@@ -52,7 +57,7 @@ export async function parseSources(
 ): Promise<MountSource> {
 	const [only = "", ...others] = texts;
 	const isNamed = others.length > 0 || isNamedSource(only);
-	if (!isNamed) return (await monitorDirectory(only)) ?? parseSource(only);
+	if (!isNamed) return (await manyMonitors(only)) ?? parseSource(only);
 	const sources = new Map<string, MachineSource>();
 	for (const text of texts) {
 		const [, name, source] = /^([^=/]+)=(.+)$/s.exec(text) ?? [];
@@ -74,12 +79,14 @@ function isNamedSource(text: string): boolean {
 	return /^[^=/:]+=./s.test(text) && !existsSync(text);
 }
 
-/** Undefined where a source is no directory, or one that qomfs is mounted on. */
-async function monitorDirectory(
-	text: string,
-): Promise<MonitorDirectory | undefined> {
-	const place = isSshDirectory(text) ? parseSshPlace(text) : undefined;
-	if (place) return { kind: "far directory", place };
+/** Undefined where a source is one machine; a directory that qomfs is mounted on is that, too. */
+async function manyMonitors(text: string): Promise<ManyMonitors | undefined> {
+	if (isSshDirectory(text))
+		return { kind: "far directory", place: parseSshPlace(text) };
+	if (isLibvirtUri(text)) {
+		const { uri, domain } = parseLibvirtUri(text);
+		return domain === undefined ? { kind: "domains", uri } : undefined;
+	}
 	const stats = await stat(text).catch(() => undefined);
 	if (!stats?.isDirectory()) return undefined;
 	const path = resolve(text);

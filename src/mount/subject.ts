@@ -16,6 +16,8 @@ export interface Subject {
 	readonly fsname: string;
 	/** For people. */
 	readonly title: () => string;
+	/** What people should know of how it is reached, if anything. */
+	readonly note?: () => string | undefined;
 	/** For people: the title, and how it is. */
 	readonly state: () => string;
 	/** What `.qomfs/status` shows. */

@@ -7,18 +7,22 @@ import type { Readable, Writable } from "node:stream";
 import { log } from "../log.ts";
 import { removePrivateDirectory } from "./privateDirectory.ts";
 
-/** Runs a command, and ends it when the pipe ends. $1: the directory; the rest: the command. */
+/**
+ * Runs a command, and ends it when the pipe ends. $1: the directory, whose parent goes with the last in
+ * it; the rest: the command. What the shell itself would say has no reader then.
+ */
 const untilEnd = `
 	directory=$1; shift
 	exec 4<&0
 	"$@" <&4 4<&- 3<&- &
 	child=$!
-	exec 4<&-
-	{ read -r _; kill $child; } <&3 2>/dev/null >&2 &
+	exec 4<&- 2>/dev/null
+	{ read -r _; kill $child; } <&3 >&2 &
 	exec 3<&-
 	wait $child; status=$?
-	kill $! 2>/dev/null
+	kill $!
 	rm -rf -- "$directory"
+	rmdir -- "\${directory%/*}"
 	exit $status
 `;
 

@@ -37,6 +37,7 @@ const theirScript = `
 	while IFS= read -r forward; do set -- "$@" -L "$forward"; done <&3
 	"$@" 2>/dev/null
 	rm -rf -- "$directory"
+	rmdir -- "\${directory%/*}" 2>/dev/null
 `;
 
 /** Whoever asks a master by its socket needs no configuration, nor the name of the host. */
