@@ -60,7 +60,7 @@ function filesBehind(file: string, imports: readonly Import[]): Set<string> {
 	return found;
 }
 
-const leaves = /^(json|errors|log|nearest)\.ts$/;
+const leaves = /^(json|errors|log|nearest|pace)\.ts$/;
 
 const rules: readonly {
 	readonly room: string;

@@ -1,11 +1,13 @@
 /**
  * The order in which QEMU is asked. It reads requests one after the other, so what is sent
- * cannot be overtaken any more: only a few are on their way at a time, whole objects one by
- * one, and a single value goes before them. When QEMU has not answered one in time, nothing
- * is sent but a probe, and everything fails at once until that is answered.
+ * cannot be overtaken any more: only a few are on their way at a time, of whole objects fewer,
+ * and a single value goes before them. How many depends on how far away QEMU is (pace.ts). When
+ * QEMU has not answered one in time, nothing is sent but a probe, and everything fails at once
+ * until that is answered.
  */
 import { TimeoutError } from "../errors.ts";
 import type { Json, JsonObject } from "../json.ts";
+import { type Pace, paceAt } from "../pace.ts";
 
 /** What asking QEMU needs of a QMP session. */
 export interface QmpExecutor {
@@ -26,10 +28,6 @@ interface Request {
 	readonly fail: (error: Error) => void;
 }
 
-/** More on their way would not be answered sooner. */
-const maxUnderWay = 4;
-const maxBulkUnderWay = 1;
-
 /** The shortest command there is for a sign of life. */
 const probeCommand = "query-name";
 
@@ -40,10 +38,18 @@ export class RequestQueue {
 	readonly #qmp: QmpExecutor;
 	readonly #waiting: Record<Urgency, Request[]> = { single: [], bulk: [] };
 	readonly #underWay: Record<Urgency, number> = { single: 0, bulk: 0 };
+	readonly #pace: () => Pace;
 	#stall: TimeoutError | undefined;
 
-	constructor(qmp: QmpExecutor) {
+	/** @param pace at the moment; a QEMU that is near, if nobody knows */
+	constructor(qmp: QmpExecutor, pace = () => paceAt(0)) {
 		this.#qmp = qmp;
+		this.#pace = pace;
+	}
+
+	/** How much may be on its way at the moment. */
+	get pace(): Pace {
+		return this.#pace();
 	}
 
 	execute(
@@ -84,10 +90,11 @@ export class RequestQueue {
 
 	#next(): Request | undefined {
 		const { single, bulk } = this.#underWay;
-		if (single + bulk >= maxUnderWay) return undefined;
+		const { pace } = this;
+		if (single + bulk >= pace.underWay) return undefined;
 		return (
 			this.#waiting.single.shift() ??
-			(bulk < maxBulkUnderWay ? this.#waiting.bulk.shift() : undefined)
+			(bulk < pace.bulkUnderWay ? this.#waiting.bulk.shift() : undefined)
 		);
 	}
 

@@ -18,6 +18,7 @@ import {
 	type Reply,
 	readMessage,
 } from "./messages.ts";
+import { RoundTrip } from "./roundTrip.ts";
 import type { Transport } from "./transport.ts";
 
 export interface SessionOptions {
@@ -74,6 +75,9 @@ export class QmpSession {
 	readonly #onTraffic: OnTraffic;
 	/** By id, oldest first. A command that has timed out stays until its late reply is here. */
 	readonly #pending = new Map<number, PendingCommand>();
+	readonly #roundTrip = new RoundTrip();
+	/** The command that was sent while QEMU owed nothing, and when. */
+	#alone: { readonly id: number; readonly sentMs: number } | undefined;
 	readonly #listeners = new Set<(event: QmpEvent) => void>();
 	#endReason: QomfsError | undefined;
 	#lastId = -1;
@@ -112,6 +116,11 @@ export class QmpSession {
 	get owedSinceMs(): number | undefined {
 		const [oldest] = this.#pending.values();
 		return oldest?.sentMs;
+	}
+
+	/** How long a short command and its answer are on their way at least; 0 before the first one. */
+	get roundTripMs(): number {
+		return this.#roundTrip.ms;
 	}
 
 	get counters(): SessionCounters {
@@ -194,6 +203,8 @@ export class QmpSession {
 		const id = this.#freeId();
 		// QEMU reads its input byte by byte, so every byte counts: short ids, no spaces.
 		const text = formatJson({ ...request, id });
+		if (this.#pending.size === 0)
+			this.#alone = { id, sentMs: performance.now() };
 		this.#pending.set(id, pending);
 		log.send("%s", pending.secret ? `${request.execute} (redacted)` : text);
 		this.#commands++;
@@ -254,6 +265,10 @@ export class QmpSession {
 			return;
 		}
 		this.#pending.delete(id);
+		if (this.#alone?.id === id) {
+			this.#roundTrip.note(performance.now() - this.#alone.sentMs, text);
+			this.#alone = undefined;
+		}
 		log.receive("%s", pending.secret ? "(redacted)" : text);
 		pending.answered(reply, text);
 	}

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DisconnectedError, TimeoutError } from "../../src/errors.ts";
 import type { Json, JsonObject } from "../../src/json.ts";
+import { type Pace, paceAt } from "../../src/pace.ts";
 import {
 	type QmpExecutor,
 	RequestQueue,
@@ -40,9 +41,9 @@ class FakeQemu implements QmpExecutor {
 	}
 }
 
-function start() {
+function start(pace?: () => Pace) {
 	const qemu = new FakeQemu();
-	const queue = new RequestQueue(qemu);
+	const queue = new RequestQueue(qemu, pace);
 	const ask = (command: string, urgency: Urgency = "single") => {
 		const answer = queue.execute(command, {}, { urgency });
 		answer.catch(() => {});
@@ -84,6 +85,24 @@ describe("the request queue", () => {
 		qemu.of("a").resolve(null);
 		await settle();
 		expect(qemu.commands).toEqual(["a", "b"]);
+	});
+
+	it("has more on their way the further QEMU is, and no more than there may be", async () => {
+		let roundTripMs = 0;
+		const { qemu, ask } = start(() => paceAt(roundTripMs));
+		for (let index = 0; index < 100; index++) void ask(`${index}`, "bulk");
+		expect(qemu.commands).toHaveLength(1);
+		roundTripMs = 50;
+		void ask("1 more", "bulk");
+		const { bulkUnderWay, underWay } = paceAt(roundTripMs);
+		expect(qemu.commands).toHaveLength(bulkUnderWay);
+		for (let index = 0; index < 100; index++) void ask(`value ${index}`);
+		expect(qemu.commands).toHaveLength(underWay);
+		expect(qemu.commands.at(bulkUnderWay)).toBe("value 0");
+		roundTripMs = 1;
+		for (const { resolve } of qemu.sent.splice(0, underWay - 3)) resolve(null);
+		await settle();
+		expect(qemu.commands).toHaveLength(4);
 	});
 
 	it("lets single values go before whole objects", async () => {
