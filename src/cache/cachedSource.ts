@@ -8,6 +8,7 @@
 import { QomError, QomfsError } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { log } from "../log.ts";
+import { type Pace, paceAt } from "../pace.ts";
 import { joinPath, type QomPath } from "../qom/path.ts";
 import type {
 	ObjectContents,
@@ -18,14 +19,18 @@ import type {
 	TypeInfo,
 } from "../qom/source.ts";
 import { type Listing, Listings } from "./listings.ts";
+import { OnTheWay } from "./onTheWay.ts";
 import { ReadAhead } from "./readAhead.ts";
-import { type StoredValue, ValueStore } from "./valueStore.ts";
+import { TypeStore } from "./typeStore.ts";
+import { maxAgeMs, type StoredValue, ValueStore } from "./valueStore.ts";
 
 export interface CacheOptions {
 	/** How old a listing may be, in ms. */
 	readonly listTtlMs: number;
 	/** How long a prefetched value waits to be used, in ms; 0 prefetches none. */
 	readonly valueTtlMs: number;
+	/** At the moment; that of a source that is near, if nobody knows. */
+	readonly pace?: () => Pace;
 	/** Milliseconds of a clock that never goes back. */
 	readonly now?: () => number;
 }
@@ -48,12 +53,10 @@ export class CachedSource implements QomView {
 	readonly #listings: Listings;
 	readonly #values: ValueStore;
 	readonly #readAhead: ReadAhead;
-	readonly #descriptions = new Map<string, Promise<TypeDescription>>();
-	#types: Promise<readonly TypeInfo[]> | undefined;
+	readonly #types: TypeStore;
 	/** Whole objects on their way. */
 	readonly #fetching = new Map<QomPath, Fetch>();
-	/** Peeks on their way. A `get` takes its key out: what they bring is older than what it shows. */
-	readonly #peeking = new Map<string, Promise<Json | QomError>>();
+	readonly #onTheWay = new OnTheWay();
 	/** Raised by every write: what was asked for before it is not kept after it. */
 	#generation = 0;
 	#hits = 0;
@@ -61,6 +64,7 @@ export class CachedSource implements QomView {
 
 	constructor(source: QomSource, options: CacheOptions) {
 		this.#source = source;
+		this.#types = new TypeStore(source);
 		this.#options = options;
 		this.#now = options.now ?? (() => performance.now());
 		this.#listings = new Listings(options.listTtlMs, this.#now);
@@ -69,6 +73,7 @@ export class CachedSource implements QomView {
 			options.valueTtlMs,
 			this.#listings,
 			this.#values,
+			options.pace ?? (() => paceAt(0)),
 		);
 	}
 
@@ -85,6 +90,7 @@ export class CachedSource implements QomView {
 	}
 
 	async list(path: QomPath): Promise<readonly PropertyInfo[]> {
+		this.#readAhead.noteCall(this.#now());
 		return this.#listing(path, []).properties;
 	}
 
@@ -162,27 +168,12 @@ export class CachedSource implements QomView {
 		return this.#source.qtree();
 	}
 
-	/** There may be more of them later, but those of a module that nobody has loaded yet are there already. */
 	types(base?: string): Promise<readonly TypeInfo[]> {
-		if (base !== undefined) return this.#source.types(base);
-		const kept = this.#types;
-		if (kept) return kept;
-		const types = this.#source.types();
-		this.#types = types;
-		types.catch(() => {
-			if (this.#types === types) this.#types = undefined;
-		});
-		return types;
+		return base === undefined ? this.#types.types() : this.#source.types(base);
 	}
 
-	/** A type does not change while the machine runs. */
 	describe(type: string): Promise<TypeDescription> {
-		const kept = this.#descriptions.get(type);
-		if (kept) return kept;
-		const descriptions = this.#source.describe(type);
-		this.#descriptions.set(type, descriptions);
-		descriptions.catch(() => this.#descriptions.delete(type));
-		return descriptions;
+		return this.#types.describe(type);
 	}
 
 	/** An object is gone, with all below it. */
@@ -195,8 +186,7 @@ export class CachedSource implements QomView {
 	forgetAll(): void {
 		this.#forgetValues();
 		this.#listings.clear();
-		this.#descriptions.clear();
-		this.#types = undefined;
+		this.#types.clear();
 	}
 
 	get #readsAhead(): boolean {
@@ -214,19 +204,28 @@ export class CachedSource implements QomView {
 		handedOut: boolean,
 	): Promise<Json> {
 		const key = joinPath(path, property);
-		if (handedOut) this.#peeking.delete(key);
+		this.#readAhead.noteCall(this.#now());
+		const ahead = handedOut
+			? this.#onTheWay.take(key)
+			: this.#onTheWay.get(key);
 		const kept = this.#kept(path, property, handedOut);
 		const found =
 			kept?.value ?? (handedOut ? undefined : this.#seen(path, property));
 		if (found !== undefined) {
 			this.#hits++;
+			if (kept) this.#askAhead(path, property);
 			return unwrap(found);
 		}
 		const nowMs = this.#now();
 		this.#readAhead.goesOn(nowMs);
+		const follows = this.#readAhead.isReading(path, property, nowMs);
 		const isNeighbour = this.#values.noteUse(path, property, nowMs);
-		const underWay = handedOut ? undefined : this.#peeking.get(key);
-		if (underWay) return unwrap(await underWay);
+		if (follows) this.#askAhead(path, property);
+		if (ahead) {
+			const outcome = await ahead.outcome;
+			if (!handedOut || this.#now() - ahead.sentMs < maxAgeMs)
+				return unwrap(outcome);
+		}
 		this.#misses++;
 		// One that did not come along with its neighbours has to be asked for by itself.
 		if (isNeighbour && this.#readsAhead && !kept) {
@@ -235,11 +234,16 @@ export class CachedSource implements QomView {
 			const fetched = this.#kept(path, property, handedOut);
 			if (fetched?.value !== undefined) return unwrap(fetched.value);
 		}
-		if (!handedOut) return this.#peekAtSource(path, property, key);
-		// Whatever is on its way is older than what is asked for now.
-		this.#fetching.get(path)?.overtaken.add(key);
-		this.#peeking.delete(key);
-		return unwrap(await this.#ask(path, property));
+		if (handedOut) {
+			// Whatever is on its way is older than what is asked for now.
+			this.#fetching.get(path)?.overtaken.add(key);
+			this.#onTheWay.take(key);
+		}
+		return unwrap(
+			await (handedOut
+				? this.#ask(path, property)
+				: this.#askAndKeep(path, property, false)),
+		);
 	}
 
 	/** Returns a refusal, too, for it is as good an answer. */
@@ -250,28 +254,35 @@ export class CachedSource implements QomView {
 			if (error instanceof QomError) return error;
 			throw error;
 		});
+		this.#readAhead.noteAnswer(this.#now());
 		if (generation === this.#generation && this.#keepsValues)
 			this.#listings.fresh(path)?.seen.set(property, { value, fetchedMs });
 		return value;
 	}
 
-	async #peekAtSource(
+	/** What it brings is handed to the open that follows, a refusal too. */
+	#askAndKeep(
 		path: QomPath,
 		property: string,
-		key: string,
-	): Promise<Json> {
+		isAhead: boolean,
+	): Promise<Json | QomError> {
 		const sentMs = this.#now();
-		const peeking = this.#ask(path, property);
-		this.#peeking.set(key, peeking);
-		try {
-			const outcome = await peeking;
-			// A refusal too is handed to the open that follows.
-			if (this.#peeking.get(key) === peeking && this.#keepsValues)
+		const outcome = this.#ask(path, property);
+		const asked = { outcome, sentMs, isAhead };
+		this.#onTheWay.add(joinPath(path, property), asked, (outcome) => {
+			if (this.#keepsValues)
 				this.#values.put(path, [[property, outcome]], sentMs, this.#now());
-			return unwrap(outcome);
-		} finally {
-			if (this.#peeking.get(key) === peeking) this.#peeking.delete(key);
-		}
+		});
+		return outcome;
+	}
+
+	/** One value is one command: the next are asked for while this one is on its way, if that is far. */
+	#askAhead(path: QomPath, property: string): void {
+		if (this.givesValues || !this.#keepsValues) return;
+		const next = this.#readAhead.valuesAfter(path, property, this.#now());
+		for (const [path, property] of next)
+			if (!this.#onTheWay.has(joinPath(path, property)))
+				void this.#askAndKeep(path, property, true); // whoever takes it is told
 	}
 
 	#kept(
@@ -310,6 +321,7 @@ export class CachedSource implements QomView {
 		const done = reply
 			.then((contents) => {
 				if (generation !== this.#generation) return;
+				this.#readAhead.noteAnswer(this.#now());
 				for (const [index, path] of paths.entries()) {
 					const object = contents.get(path);
 					if (!object || !("values" in object)) continue;
@@ -337,6 +349,7 @@ export class CachedSource implements QomView {
 		log.cache("list %s", path);
 		const sentMs = this.#now();
 		await this.#listings.add(path, this.#source.list(path), sentMs).properties;
+		this.#readAhead.noteAnswer(this.#now());
 	}
 
 	#forgetValues(): void {
@@ -344,7 +357,7 @@ export class CachedSource implements QomView {
 		this.#values.clear();
 		this.#listings.forgetSeen();
 		this.#fetching.clear();
-		this.#peeking.clear();
+		this.#onTheWay.clear();
 	}
 }
 

@@ -12,6 +12,8 @@ export interface Listing {
 	readonly properties: Promise<readonly PropertyInfo[]>;
 	/** Paths of the children; undefined while QEMU has not answered. */
 	children: readonly QomPath[] | undefined;
+	/** Names of the properties that are files, in its order; undefined for as long. */
+	files: readonly string[] | undefined;
 	/**
 	 * What was seen last of its properties' values since it was asked for, each with the time
 	 * of its own request: the size of a value, and where a link leads, may be as old as a listing.
@@ -60,7 +62,7 @@ export class Listings {
 	): Listing {
 		const listing: Listing = {
 			properties,
-			children: undefined,
+			...{ children: undefined, files: undefined },
 			seen: new Map(),
 			expiresMs: Number.POSITIVE_INFINITY,
 			bytes: entryBytes,
@@ -73,6 +75,7 @@ export class Listings {
 			(properties) => {
 				listing.expiresMs = sentMs + this.#ttlMs;
 				listing.children = childrenOf(path, properties);
+				listing.files = filesOf(properties);
 				if (this.#byPath.get(path) !== listing) return;
 				this.#bytes -= listing.bytes;
 				listing.bytes = bytesOf(properties);
@@ -122,6 +125,12 @@ function bytesOf(properties: readonly PropertyInfo[]): number {
 		(sum, { name, type }) => sum + 2 * name.length + type.length + entryBytes,
 		entryBytes,
 	);
+}
+
+function filesOf(properties: readonly PropertyInfo[]): string[] {
+	return properties
+		.filter(({ type }) => !["child", "link"].includes(parseType(type).kind))
+		.map(({ name }) => name);
 }
 
 function childrenOf(

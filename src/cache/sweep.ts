@@ -57,6 +57,18 @@ export class Sweep {
 		if (this.isAlive(nowMs)) this.#lastMs = nowMs;
 	}
 
+	/** It has waited for QEMU until now, so it has not paused. */
+	revive(nowMs: number): void {
+		this.#lastMs = nowMs;
+	}
+
+	/** It has paused, or whoever comes is somebody else. */
+	end(): void {
+		this.#length = 0;
+		this.#last = undefined;
+		this.#visited.clear();
+	}
+
 	/** Whether it has not paused. */
 	isAlive(nowMs: number): boolean {
 		return nowMs - this.#lastMs < this.#pauseMs;

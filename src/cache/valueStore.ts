@@ -8,7 +8,7 @@ import type { Json } from "../json.ts";
 import type { QomPath } from "../qom/path.ts";
 
 /** Oldest that a value may be when it is handed out, in ms. */
-const maxAgeMs = 2000;
+export const maxAgeMs = 2000;
 
 /** Objects with values, the least recently used go first. */
 const maxObjects = 256;
@@ -109,10 +109,23 @@ export class ValueStore {
 		return isNeighbour;
 	}
 
+	/** The property of an object that was asked for last; undefined after a pause, or for all of it. */
+	lastRead(object: QomPath, nowMs: number): string | undefined {
+		return this.#inUse(object, nowMs)?.usedProperty;
+	}
+
 	/** Keeps values alive that wait for a sweep which is on its way to them. */
 	keepAlive(objects: Iterable<QomPath>, nowMs: number): void {
 		for (const object of objects) {
 			const stored = this.#inUse(object, nowMs);
+			if (stored) stored.usedMs = nowMs;
+		}
+	}
+
+	/** The same where it was not the sweep that paused: it waited for us. */
+	revive(objects: Iterable<QomPath>, nowMs: number): void {
+		for (const object of objects) {
+			const stored = this.#objects.get(object);
 			if (stored) stored.usedMs = nowMs;
 		}
 	}

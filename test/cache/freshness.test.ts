@@ -8,6 +8,7 @@ import { describe, expect, it } from "vitest";
 import { CachedSource } from "../../src/cache/cachedSource.ts";
 import { CommandError, QomError } from "../../src/errors.ts";
 import type { Json } from "../../src/json.ts";
+import { type Pace, paceAt } from "../../src/pace.ts";
 import { splitPath } from "../../src/qom/path.ts";
 import type {
 	ObjectContents,
@@ -316,12 +317,13 @@ class Play {
 	/** When the last pause ended. */
 	#paused = 0;
 
-	constructor(givesValues: boolean, valueTtlMs: number) {
+	constructor(givesValues: boolean, valueTtlMs: number, pace: Pace) {
 		this.#qemu = new SimulatedQemu(givesValues);
 		this.#valueTtlMs = valueTtlMs;
 		this.#cache = new CachedSource(this.#qemu, {
 			listTtlMs: 900,
 			valueTtlMs,
+			pace: () => pace,
 			now: () => this.#qemu.nowMs,
 		});
 	}
@@ -494,18 +496,21 @@ function turn(): Promise<void> {
 }
 
 describe.each([
-	{ givesValues: true, valueTtlMs: 100 },
-	{ givesValues: false, valueTtlMs: 100 },
-	{ givesValues: true, valueTtlMs: 0 },
-	{ givesValues: false, valueTtlMs: 0 },
-])("a value that a read shows (%o)", ({ givesValues, valueTtlMs }) => {
+	{ givesValues: true, valueTtlMs: 100, roundTripMs: 0 },
+	{ givesValues: false, valueTtlMs: 100, roundTripMs: 0 },
+	{ givesValues: true, valueTtlMs: 0, roundTripMs: 0 },
+	{ givesValues: false, valueTtlMs: 0, roundTripMs: 50 },
+	{ givesValues: true, valueTtlMs: 100, roundTripMs: 50 },
+	{ givesValues: false, valueTtlMs: 100, roundTripMs: 50 },
+])("a value that a read shows (%o)", (machine) => {
+	const { givesValues, valueTtlMs, roundTripMs } = machine;
 	it.each(Object.entries(promises))("never %s", async (_how, promised) => {
 		let [shown, fetchedAhead] = [0, 0];
 		await fc.assert(
 			fc.asyncProperty(
 				fc.array(step, { minLength: 1, maxLength: 60, size: "max" }),
 				async (steps) => {
-					const play = new Play(givesValues, valueTtlMs);
+					const play = new Play(givesValues, valueTtlMs, paceAt(roundTripMs));
 					for (const step of steps) {
 						await play.take(step);
 						if (play.broken.has(promised)) break;
