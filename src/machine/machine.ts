@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CachedSource } from "../cache/cachedSource.ts";
 import { BusyError, type QomfsError, TimeoutError } from "../errors.ts";
 import { formatJson, type Json, type JsonObject } from "../json.ts";
+import { type Pace, paceAt } from "../pace.ts";
 import {
 	type Address,
 	formatAddress,
@@ -14,7 +15,7 @@ import {
 } from "../qmp/address.ts";
 import { Connection, type ConnectionListener } from "../qmp/connection.ts";
 import { formatVersion, type QemuVersion } from "../qmp/messages.ts";
-import { connectSession } from "../qmp/openSession.ts";
+import { connectSession, negotiate } from "../qmp/openSession.ts";
 import { addMonitor } from "../qmp/ownMonitor.ts";
 import { RequestQueue } from "../qmp/requestQueue.ts";
 import type {
@@ -42,7 +43,7 @@ export interface MachineOptions {
 	readonly delayMs?: (attempt: number) => number;
 	/** Without `qmp_capabilities` QEMU takes no other command (true). */
 	readonly negotiates?: boolean;
-	/** Whether it is looked at for long, so that its type is asked at once (false). */
+	/** Whether it is looked at for long, or all of it, so that its type is asked at once (false). */
 	readonly isKept?: boolean;
 	/** Whether `source` and `view` are wanted, for which QEMU is asked what it can do (true). */
 	readonly hasObjects?: boolean;
@@ -105,19 +106,26 @@ export class Machine implements AsyncDisposable {
 			options.ownMonitor &&
 			negotiates &&
 			(!hasObjects || this.#live.givesValues);
+		/** When the attempt began that is being made. */
+		let startMs = 0;
 		this.#connection = new Connection({
 			connect: async () => {
+				startMs = performance.now();
 				const reached = (await options.reach?.(address)) ?? address;
 				if (reached === address) await this.#refuseWhileTaken();
 				const way = reached === address ? this.#way : wayTo(reached);
-				return connectSession(way, sessionOptions);
+				return connectSession(way, { ...sessionOptions, negotiate: false });
 			},
 			setUp: async (given) => {
 				this.#version = given.greeting.version;
 				this.#cached.forgetAll();
 				this.#sinceMs = Date.now();
-				if (hasObjects) await this.#live.probe(given);
-				if (hasObjects && isKept) await this.#live.askMachineType(given);
+				// QEMU answers in order, so nothing has to wait for the answer to what went before.
+				await Promise.all([
+					negotiates && negotiate(given, sessionOptions, startMs),
+					hasObjects && this.#live.probe(given),
+					hasObjects && isKept && this.#live.askMachineType(given),
+				]);
 				const own =
 					isSocketAddress(address) && mayAddMonitor()
 						? await addMonitor(given, address, sessionOptions)
@@ -130,14 +138,15 @@ export class Machine implements AsyncDisposable {
 			...(delayMs && { delayMs }),
 		});
 		this.#introspection = new Introspection(address, () => this.#version);
-		this.#live = new LiveSource(new RequestQueue(this), {
+		const pace = (): Pace => paceAt(this.#connection.session?.roundTripMs ?? 0);
+		this.#live = new LiveSource(new RequestQueue(this, pace), {
 			unsafeReads: options.unsafeReads ?? false,
 			introspector: this.#introspection,
 		});
-		this.#cached = new CachedSource(
-			this.#live,
-			options.freshness ?? freshnessOf(defaultFreshness),
-		);
+		this.#cached = new CachedSource(this.#live, {
+			...(options.freshness ?? freshnessOf(defaultFreshness)),
+			pace,
+		});
 		this.source = options.isOrdered
 			? new OrderedSource(this.#live)
 			: this.#live;

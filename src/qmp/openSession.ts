@@ -48,22 +48,42 @@ export async function beginSession(
 	options: SessionOptions,
 ): Promise<QmpSession> {
 	const { connectTimeoutMs = connectTimeoutMsDefault } = options;
-	const { timeoutMs = 10_000, negotiate = true, onTraffic } = options;
+	const { timeoutMs = 10_000, negotiate: negotiates = true } = options;
 	const startMs = performance.now();
 	try {
 		const leftMs = () =>
 			Math.max(1, connectTimeoutMs - (performance.now() - startMs));
 		const greeting = await receiveGreeting(transport, address, leftMs());
-		const session = new QmpSession(transport, greeting, timeoutMs, onTraffic);
-		if (negotiate)
-			await session.execute("qmp_capabilities", undefined, {
-				timeoutMs: leftMs(),
-			});
+		const session = new QmpSession(
+			transport,
+			greeting,
+			timeoutMs,
+			options.onTraffic,
+		);
+		if (negotiates) await negotiate(session, options, startMs);
 		return session;
 	} catch (error) {
 		transport.close();
 		throw error;
 	}
+}
+
+/**
+ * Negotiates on a session that has not. What is asked meanwhile costs no further round trip.
+ *
+ * @param startMs when connecting began, for there is one limit for all of it
+ * @throws TimeoutError, DisconnectedError, CommandError
+ */
+export async function negotiate(
+	session: QmpSession,
+	{ connectTimeoutMs = connectTimeoutMsDefault }: SessionOptions,
+	startMs: number,
+): Promise<void> {
+	const timeoutMs = Math.max(
+		1,
+		connectTimeoutMs - (performance.now() - startMs),
+	);
+	await session.execute("qmp_capabilities", undefined, { timeoutMs });
 }
 
 /** For people: who shares a monitor has none to share. */

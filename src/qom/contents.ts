@@ -2,6 +2,7 @@
 import { QomError, type Refusal } from "../errors.ts";
 import type { Json } from "../json.ts";
 import { isSecret } from "./guard.ts";
+import { inOrder } from "./inOrder.ts";
 import type { QomPath } from "./path.ts";
 import type { ObjectContents, PropertyInfo, QomSource } from "./source.ts";
 import { parseType } from "./types.ts";
@@ -92,6 +93,9 @@ export function shownJson(value: ShownValue): ValueDocument {
 		: { value };
 }
 
+/** A single value that somebody else wants does not wait for more than these. */
+const maxValuesAtOnce = 8;
+
 /**
  * All properties but the children, with their values, in QEMU's order.
  *
@@ -103,8 +107,11 @@ export async function* shownProperties(
 	contents: ObjectContents,
 	see: typeof shownValue = shownValue,
 ): AsyncGenerator<ShownProperty> {
-	for (const { name, type } of contents.properties) {
-		if (parseType(type).kind === "child") continue;
-		yield { name, type, value: await see(source, path, name, contents) };
-	}
+	const shown = contents.properties.filter(
+		({ type }) => parseType(type).kind !== "child",
+	);
+	yield* inOrder(shown, maxValuesAtOnce, async ({ name, type }) => ({
+		...{ name, type },
+		value: await see(source, path, name, contents),
+	}));
 }

@@ -15,6 +15,7 @@ import {
 	isSecret,
 	mayBeSecret,
 } from "./guard.ts";
+import { inOrder } from "./inOrder.ts";
 import type { QomPath } from "./path.ts";
 import { refusalOf } from "./refusal.ts";
 import { readContents, readProperties } from "./replies.ts";
@@ -119,16 +120,19 @@ export class LiveSource implements QomSource {
 	async #listings(
 		paths: readonly QomPath[],
 	): Promise<ReadonlyMap<QomPath, ObjectContents | QomError>> {
+		// Others who list have their turn in between.
+		const { bulkUnderWay } = this.#queue.pace;
+		const listings = inOrder(paths, bulkUnderWay, (path) =>
+			this.list(path).catch(asResult),
+		);
 		const found = new Map<QomPath, ObjectContents | QomError>();
-		for (const path of paths) {
-			const result = await this.list(path).catch(asResult);
+		for await (const result of listings)
 			found.set(
-				path,
+				paths[found.size] as QomPath,
 				result instanceof QomError
 					? result
 					: { properties: result, values: new Map() },
 			);
-		}
 		return found;
 	}
 

@@ -28,6 +28,9 @@ const most = { levels: 1000, objects: 250_000 };
 /** QEMU does nothing else while it answers; so many objects take it some 40 ms. */
 const maxObjectsAtOnce = 128;
 
+/** With so many commands on their way QEMU need not wait for us; others wait for them. */
+const maxCommands = 2;
+
 /**
  * An object and all below it, in QEMU's order. What is unplugged meanwhile is left out.
  *
@@ -84,6 +87,12 @@ async function fetchLevels(
 	return found;
 }
 
+/** Objects that QEMU was asked for at once. */
+interface Asked {
+	readonly places: readonly Place[];
+	readonly answers: ReturnType<QomSource["contents"]>;
+}
+
 /** An object of a tree of which not everything is known yet. */
 export interface FoundObject extends WalkedObject {
 	/** How many objects are known to be there so far. */
@@ -106,17 +115,26 @@ export async function* walkLevels(
 	isEntered: (type: string) => boolean = () => true,
 ): AsyncGenerator<FoundObject> {
 	const waiting: Place[] = [{ path: start, depth: 0 }];
+	/** The oldest first. */
+	const asked: Asked[] = [];
 	let count = 0;
+	/** A command that is not full waits for what is under way, which may fill it. */
 	const askNext = () => {
-		if (waiting.length === 0) return undefined;
-		const places = waiting.splice(0, maxObjectsAtOnce);
-		const answers = source.contents(places.map(({ path }) => path));
-		answers.catch(() => {}); // it is awaited when the caller comes back
-		return { places, answers };
+		while (
+			asked.length < maxCommands &&
+			waiting.length >= (asked.length > 0 ? maxObjectsAtOnce : 1)
+		) {
+			const places = waiting.splice(0, maxObjectsAtOnce);
+			const answers = source.contents(places.map(({ path }) => path));
+			answers.catch(() => {}); // it is awaited when the caller comes back
+			asked.push({ places, answers });
+		}
 	};
-	for (let asked = askNext(); asked; ) {
-		const { places } = asked;
-		const answers = await asked.answers;
+	askNext();
+	for (let next = asked[0]; next; next = asked[0]) {
+		const answers = await next.answers;
+		const { places } = next;
+		asked.shift();
 		const found = places.flatMap((place) => {
 			const contents = answers.get(place.path);
 			return !contents || contents instanceof QomError
@@ -129,8 +147,11 @@ export async function* walkLevels(
 				for (const child of childrenOf(place, place.contents))
 					if (isEntered(child.type)) waiting.push(child);
 		}
-		asked = askNext();
-		const known = count + (asked?.places.length ?? 0) + waiting.length;
+		askNext();
+		const known = asked.reduce(
+			(sum, { places }) => sum + places.length,
+			count + waiting.length,
+		);
 		for (const { path, depth, type, contents } of found)
 			yield { path, depth, type, contents, known };
 	}

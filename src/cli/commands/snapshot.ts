@@ -48,6 +48,7 @@ export const command: CommandDefinition<SnapshotFlags> = {
 				unsorted: true, // in QEMU's own order, as a mount has it
 			},
 			(opened) => save(opened, flags),
+			{ isKept: true },
 		);
 	},
 };

@@ -1,6 +1,7 @@
 /** Saves a machine: the whole tree in one pass, as lines that are written while QEMU is asked. */
 import { formatJson, type Json, type JsonObject } from "../../json.ts";
 import { propertyValue, shownValue } from "../contents.ts";
+import { inOrder } from "../inOrder.ts";
 import { type ObjectDocument, objectDocument } from "../objectDocument.ts";
 import { rootPath } from "../path.ts";
 import type { Description, QomSource } from "../source.ts";
@@ -54,8 +55,14 @@ export async function* takeSnapshot(
 	source: QomSource,
 	options: SnapshotOptions = {},
 ): AsyncGenerator<string> {
-	const { time, qemu, machine } = await originOf(source, options);
-	const types = await source.types();
+	// All of these are asked for at once: none depends on another.
+	const objects = savedObjects(source, options);
+	const [{ time, qemu, machine }, types, qtree, first] = await Promise.all([
+		originOf(source, options),
+		source.types(),
+		source.qtree(),
+		objects.next(),
+	]);
 	const member = (name: string, value: Json) =>
 		`,\n${formatJson(name)}:${formatJson(value)}`;
 	yield `{"format":${formatJson(snapshotFormat)},"version":${snapshotVersion}`;
@@ -70,11 +77,12 @@ export async function* takeSnapshot(
 			...(isAbstract && { abstract: true }),
 		})),
 	);
-	yield member("qtree", shortQtree(await source.qtree()));
+	yield member("qtree", shortQtree(qtree));
 	yield `,\n"objects":[`;
 	const typesInUse = new Set<string>();
 	let end = "\n";
-	for await (const object of savedObjects(source, options)) {
+	for (let next = first; !next.done; next = await objects.next()) {
+		const object = next.value;
 		if (object.type !== null) typesInUse.add(object.type);
 		yield end + formatJson(object);
 		end = ",\n";
@@ -90,6 +98,9 @@ export async function* takeSnapshot(
 	yield "\n}\n";
 }
 
+/** So many objects at a time keep QEMU busy, however far away it is. */
+const maxAtOnce = 32;
+
 /** Every object of a machine as a document, a parent before its children. */
 export async function* savedObjects(
 	source: QomSource,
@@ -103,7 +114,8 @@ export async function* savedObjects(
 		? objects.reduce((sum, each) => sum + each.contents.properties.length, 0)
 		: undefined;
 	let done = 0;
-	for await (const { path, type, contents, known } of objects) {
+	const documented = inOrder(objects, maxAtOnce, async (object) => {
+		const { path, type, contents } = object;
 		// What its parent says of its type need not be asked again.
 		const values =
 			type === undefined
@@ -115,6 +127,9 @@ export async function* savedObjects(
 			{ ...contents, values },
 			withSecrets ? propertyValue : shownValue,
 		);
+		return { ...object, document };
+	});
+	for await (const { contents, known, document } of documented) {
 		if (source.givesValues || !isGone(document)) yield document;
 		done += weightOf(contents.properties.length);
 		onProgress?.({ done, total: whole ?? known });
