@@ -17,6 +17,7 @@ import { parseArgs, promisify } from "node:util";
 import { parseAddress } from "../src/qmp/address.ts";
 import { formatVersion } from "../src/qmp/messages.ts";
 import { connectSession } from "../src/qmp/openSession.ts";
+import { wayTo } from "../src/qmp/way.ts";
 import { DelayingProxy } from "./bench/delayingProxy.ts";
 import { findQemuNext } from "./qemuNext.ts";
 import {
@@ -67,7 +68,7 @@ async function measure(qemu: Qemu): Promise<void> {
 			await rm(each, { recursive: true, force: true });
 	};
 	try {
-		const session = await connectSession(parseAddress(vm.secondSocket));
+		const session = await connectSession(wayTo(parseAddress(vm.secondSocket)));
 		const version = formatVersion(session.greeting.version);
 		await session.close();
 		if (!version.startsWith(flags.qemu)) return;

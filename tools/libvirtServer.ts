@@ -81,7 +81,12 @@ export class LibvirtServer implements AsyncDisposable {
 			said += text;
 		});
 		this.#process = child;
-		while (!existsSync(join(this.directory, "libvirt-sock"))) {
+		const answers = () =>
+			this.virsh("uri").then(
+				() => true,
+				() => false,
+			);
+		while (!(await answers())) {
 			if (child.exitCode !== null)
 				throw new Error(`libvirtd has ended: ${said}`);
 			await sleep(20);
@@ -124,7 +129,9 @@ export class LibvirtServer implements AsyncDisposable {
 		await once(child, "exit");
 		// The first process of the namespace takes all the others with it.
 		while (existsSync(`/proc/${inside.trim()}/ns`)) await sleep(20);
-		await rm(join(this.directory, "libvirt-sock"), { force: true });
+		// As after a restart of its host: of the domains nothing is left.
+		for (const name of ["libvirt-sock", "run/libvirt"])
+			await rm(join(this.directory, name), { recursive: true, force: true });
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -29,11 +29,14 @@ export async function connectSession(
 		: openTransport(way, connectTimeoutMs));
 	return beginSession(transport, isPassage(way) ? way.address : way, {
 		...options,
-		connectTimeoutMs: Math.max(
-			1,
-			connectTimeoutMs - (performance.now() - startMs),
-		),
+		connectTimeoutMs: timeLeft(connectTimeoutMs, startMs),
 	});
+}
+
+/** Of one limit for all of it; it begins anew if somebody had to answer ssh's questions meanwhile. */
+function timeLeft(limitMs: number, startMs: number): number {
+	const leftMs = limitMs - (performance.now() - startMs);
+	return leftMs > 0 ? leftMs : limitMs;
 }
 
 /**
@@ -51,9 +54,11 @@ export async function beginSession(
 	const { timeoutMs = 10_000, negotiate: negotiates = true } = options;
 	const startMs = performance.now();
 	try {
-		const leftMs = () =>
-			Math.max(1, connectTimeoutMs - (performance.now() - startMs));
-		const greeting = await receiveGreeting(transport, address, leftMs());
+		const greeting = await receiveGreeting(
+			transport,
+			address,
+			connectTimeoutMs,
+		);
 		const session = new QmpSession(
 			transport,
 			greeting,
@@ -79,10 +84,7 @@ export async function negotiate(
 	{ connectTimeoutMs = connectTimeoutMsDefault }: SessionOptions,
 	startMs: number,
 ): Promise<void> {
-	const timeoutMs = Math.max(
-		1,
-		connectTimeoutMs - (performance.now() - startMs),
-	);
+	const timeoutMs = timeLeft(connectTimeoutMs, startMs);
 	await session.execute("qmp_capabilities", undefined, { timeoutMs });
 }
 
