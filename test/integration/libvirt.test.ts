@@ -123,7 +123,8 @@ describe.skipIf(lacks)("libvirt", () => {
 				await server.virsh("suspend", "one");
 				await server.virsh("resume", "one");
 			}
-			const { stdout } = await listening;
+			const { stdout, stderr } = await listening;
+			expect(stderr).toBe("");
 			expect(stdout).toMatch(/STOP|RESUME/);
 		});
 
