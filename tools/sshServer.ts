@@ -28,6 +28,14 @@ export interface FarUser {
 
 export const farUser: FarUser = { name: "far", id: farId };
 
+/** Of whoever is let in, where sshd takes passwords. */
+export const password = "open sesame";
+
+function hashed(password: string): string {
+	const script = "print crypt($ARGV[0], '$6$salt$')";
+	return execFileSync("perl", ["-e", script, password], { encoding: "utf8" });
+}
+
 /** Who may go wherever the tests go. */
 export const rootUser: FarUser = { name: "root", id: 0 };
 
@@ -200,7 +208,7 @@ export class SshServer implements AsyncDisposable {
 		);
 		const added: Record<string, string> = {
 			passwd: `${name}:x:${id}:${id}::${this.home}:/bin/sh`,
-			shadow: `${name}:*:19000::::::`,
+			shadow: `${name}:${hashed(password)}:19000::::::`,
 			group: `${name}:x:${id}:`,
 		};
 		for (const [file, line] of Object.entries(added)) {

@@ -13,6 +13,7 @@ import { MountError, UsageError } from "../errors.ts";
 import { givenDescriptor } from "../fuse/mountpoint.ts";
 import { log } from "../log.ts";
 import type { Mounted } from "../mount/serveMount.ts";
+import { ownTerminal, terminalVariable } from "../qmp/ssh/terminal.ts";
 import { ClassifiedError, type ExitStatus, statusOf } from "./exitStatus.ts";
 import { errorLine, noteLine } from "./text.ts";
 
@@ -47,7 +48,12 @@ export async function startInBackground(
 			// As a path that others who look at this process can use.
 			...["--", ...sources, resolve(mountpoint)],
 		],
-		{ detached: true, stdio: childStdio(givenDescriptor(mountpoint)) },
+		{
+			detached: true,
+			stdio: childStdio(givenDescriptor(mountpoint)),
+			// ssh may have to ask for a password, and its process has no terminal.
+			env: { ...process.env, [terminalVariable]: ownTerminal() },
+		},
 	);
 	const stop = (signal: NodeJS.Signals) => child.kill(signal);
 	process.once("SIGINT", stop).once("SIGTERM", stop);
@@ -97,6 +103,7 @@ export async function announce(
 	process.once("disconnect", orphaned);
 	const tell = (readiness: Readiness) =>
 		new Promise<void>((resolve) => {
+			delete process.env[terminalVariable]; // nobody waits there any more
 			process.off("disconnect", orphaned);
 			process.send?.(readiness, () => resolve());
 		});

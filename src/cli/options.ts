@@ -4,7 +4,7 @@ import type { CommandOption } from "./command.ts";
 
 /** How a monitor is named. */
 export const monitorHelp =
-	"/path/to/qmp.sock, unix:PATH, HOST:PORT, tcp:HOST:PORT, or where it is mounted";
+	"/path/to/qmp.sock, unix:PATH, HOST:PORT, tcp:HOST:PORT, ssh://HOST/path, qemu:///system?domain=NAME, or where it is mounted";
 
 /** How what has objects is named. */
 export const sourceHelp = `${monitorHelp}; or a snapshot`;

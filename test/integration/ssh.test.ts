@@ -12,6 +12,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { password } from "../../tools/sshServer.ts";
 import { giveToFarUser, lacksSsh, sshServer } from "../support/farMachine.ts";
 import {
 	gone,
@@ -24,6 +25,7 @@ import {
 import { RawQmp } from "../support/rawQmp.ts";
 import { Sandbox } from "../support/sandbox.ts";
 import { TcpProxy } from "../support/tcpProxy.ts";
+import { keys, lacksTerminal, Terminal } from "../support/terminal.ts";
 import { expectRefusal, Tools } from "../support/tools.ts";
 
 describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
@@ -244,6 +246,59 @@ describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
 			await server().stop();
 			await server().serve();
 		}
+	});
+
+	describe.skipIf(lacksTerminal)("with a password", () => {
+		beforeAll(async () => {
+			await server().stop();
+			await server().serve([
+				"PasswordAuthentication yes",
+				"PubkeyAuthentication no",
+			]);
+		});
+
+		afterAll(async () => {
+			await server().stop();
+			await server().serve();
+		});
+
+		function atTerminal([tool = "", ...args]: readonly string[]): Terminal {
+			return new Terminal(
+				[process.execPath, join(tools.directory, tool), ...args],
+				{ ...process.env, XDG_RUNTIME_DIR: join(box.directory, "tmp") },
+			);
+		}
+
+		it("is refused where nobody can be asked", async () => {
+			expectRefusal(
+				await find(source),
+				3,
+				/permission denied for far.*; does 'ssh far' work without a password/,
+			);
+		});
+
+		it.each([
+			["a command", () => ["qom-get", "-s", source, "io0.type"], "iothread"],
+			["a mount", () => ["qomfs", source, box.mountpoint], ""],
+		] as const)(
+			"asks for it at the terminal: %s",
+			async (_what, words, shown) => {
+				const terminal = atTerminal(words());
+				await terminal.shows(/password: ?$/);
+				terminal.type(`${password}\r`);
+				await terminal.shows(shown);
+				expect(await terminal.ended).toBe(0);
+				expect(terminal.seen).not.toContain(password);
+				await box.qomfs(["umount", box.mountpoint]);
+			},
+		);
+
+		it("is not asked for any more after Ctrl-C", async () => {
+			const terminal = atTerminal(["qomfs", source, box.mountpoint]);
+			await terminal.shows(/password: ?$/);
+			terminal.type(keys.ctrlC);
+			expect(await terminal.ended).not.toBe(0);
+		});
 	});
 
 	it("is gone with its ssh when its command is killed", async () => {

@@ -57,7 +57,7 @@ export const command: CommandDefinition<MountFlags & MachineFlags> = {
 	arguments: [
 		{
 			name: "[source...]",
-			help: `${sourceHelp} (default: QMP_SOCKET); or NAME=SOURCE for each of several machines; or a directory of monitors. Behind it the mount point, an empty directory`,
+			help: `${sourceHelp} (default: QMP_SOCKET); or NAME=SOURCE for each of several machines; or a directory of monitors, also ssh://HOST/dir/; or the URI of libvirt without a domain. Behind it the mount point, an empty directory`,
 		},
 	],
 	usage: "[options] [source...] <mountpoint>",

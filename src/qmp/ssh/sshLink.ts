@@ -11,11 +11,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ConnectError, type QomfsError, TimeoutError } from "../../errors.ts";
 import { Guarded } from "../guarded.ts";
-import { makePrivateDirectory } from "../privateDirectory.ts";
+import {
+	makePrivateDirectory,
+	removePrivateDirectory,
+} from "../privateDirectory.ts";
 import type { SocketAddress } from "../socketAddress.ts";
 import { formatDestination, type SshDestination } from "./sshAddress.ts";
 import { isQuestion, refusalIn } from "./sshRefusal.ts";
-import { terminalEnvironment } from "./terminal.ts";
+import { type Terminal, terminalFor } from "./terminal.ts";
 
 /** A host that says nothing for 15 s is away. */
 const keepAlive = ["ServerAliveInterval=5", "ServerAliveCountMax=3"];
@@ -74,21 +77,25 @@ export class SshLink {
 			return link;
 		} catch (error) {
 			await link.close();
-			const terminal = isQuestion(link.heard)
-				? await terminalEnvironment()
+			const asked = isQuestion(link.heard)
+				? await SshLink.#ask(destination, signal)
 				: undefined;
-			if (!terminal) throw error;
-			return SshLink.#ask(destination, terminal, signal);
+			if (!asked) throw error;
+			return asked;
 		}
 	}
 
-	/** Somebody is there to answer ssh's questions. */
+	/** Once more, with ssh's questions; undefined where nobody is there to answer them. */
 	static async #ask(
 		destination: SshDestination,
-		terminal: NodeJS.ProcessEnv,
 		signal: AbortSignal,
-	): Promise<SshLink> {
+	): Promise<SshLink | undefined> {
 		const directory = await makePrivateDirectory();
+		const terminal = await terminalFor(directory);
+		if (!terminal) {
+			await removePrivateDirectory(directory);
+			return undefined;
+		}
 		const link = new SshLink(destination, directory, { terminal });
 		try {
 			await link.#untilConnected(performance.now() + answerMs, signal);
@@ -102,7 +109,7 @@ export class SshLink {
 	/**
 	 * @param directory of its own
 	 * @param master the socket of the user's master, if there is one
-	 * @param terminal the environment for ssh's questions, if somebody is there to answer them
+	 * @param terminal where somebody answers ssh's questions
 	 */
 	private constructor(
 		destination: SshDestination,
@@ -110,7 +117,7 @@ export class SshLink {
 		{
 			master,
 			terminal,
-		}: { readonly master?: string; readonly terminal?: NodeJS.ProcessEnv } = {},
+		}: { readonly master?: string; readonly terminal?: Terminal } = {},
 	) {
 		this.#destination = destination;
 		this.#isTheirs = master !== undefined;
@@ -134,8 +141,8 @@ export class SshLink {
 			directory,
 			command,
 			...(this.#isTheirs && { script: theirScript }),
-			env: terminal,
-			hasTerminal: terminal !== undefined,
+			env: terminal?.env,
+			hasTerminal: terminal?.isOwn ?? false,
 		});
 	}
 
