@@ -15,6 +15,7 @@ import {
 	mountQomfs,
 	startTestMachine,
 	type TestMachine,
+	throughHost,
 } from "../support/mounted.ts";
 import {
 	childPath,
@@ -294,7 +295,7 @@ describe.skipIf(lacksMount).each(cases)(
 			expect((await mounted.sh('stat -c %a "$M/.qomfs"')).stdout).toBe("700\n");
 			expect(await mounted.status()).toMatchObject({
 				connection: "connected",
-				source: vm.socket,
+				source: throughHost(vm.socket),
 				machine: values.get("/machine/type"),
 			});
 		});
@@ -310,7 +311,7 @@ describe.skipIf(lacksMount).each(cases)(
 				`regular file 600 1 ${user}`,
 			);
 			const mounts = await mounted.sh('findmnt -n -o FSTYPE,SOURCE "$M"');
-			expect(mounts.stdout.trim()).toBe(`fuse.qomfs ${vm.socket}`);
+			expect(mounts.stdout.trim()).toBe(`fuse.qomfs ${throughHost(vm.socket)}`);
 			expect((await mounted.sh('df "$M" && stat -f "$M"')).status).toBe(0);
 		});
 

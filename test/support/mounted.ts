@@ -1,5 +1,6 @@
 /** Mounts through the real launcher and the real kernel, in another process than the test. */
 import { type ExecFileException, execFile } from "node:child_process";
+import { statSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,6 +60,16 @@ export function runQomfs(...args: string[]): Promise<Finished> {
 	return run(process.execPath, [qomfsBin, ...args]);
 }
 
+/** A socket as the host reaches it that the environment names, by ssh; any other source as it is. */
+export function throughHost(source: string): string {
+	const { QOMFS_TEST_HOST: host } = process.env;
+	const stats =
+		host === undefined
+			? undefined
+			: statSync(source, { throwIfNoEntry: false });
+	return stats?.isSocket() ? `${host}${source}` : source;
+}
+
 export interface Mounted {
 	readonly path: string;
 	/** Runs a shell line with `$M` set to the mount; bash unless told otherwise. */
@@ -80,7 +91,7 @@ export async function mountQomfs(
 	await mkdir(path);
 	const flags = options ? ["-o", options] : [];
 	const { status, stderr } = await runQomfs(
-		...[sources].flat(),
+		...[sources].flat().map(throughHost),
 		path,
 		...flags,
 	);

@@ -14,7 +14,7 @@ import type {
 	TypeDescription,
 	TypeInfo,
 } from "../../src/qom/source.ts";
-import { type Finished, run } from "./mounted.ts";
+import { type Finished, run, throughHost } from "./mounted.ts";
 
 const binDirectory = new URL("../../bin", import.meta.url).pathname;
 
@@ -100,7 +100,9 @@ export class Tools {
 		return {
 			...inherited,
 			PATH: `${this.directory}:${dirname(process.execPath)}:${process.env.PATH}`,
-			...(this.socket !== undefined && { QMP_SOCKET: this.socket }),
+			...(this.socket !== undefined && {
+				QMP_SOCKET: throughHost(this.socket),
+			}),
 			...env,
 		};
 	}
