@@ -20,6 +20,7 @@ import {
 	unattended,
 	virshEnvironment,
 } from "./virsh.ts";
+import { commandLine, EventReader, withId } from "./virshText.ts";
 
 /** Whatever virsh says then, the domain or libvirt is gone, and not the command wrong. */
 const isLoss =
@@ -116,9 +117,9 @@ export class VirshTransport implements Transport {
 	readonly #commands: Guarded;
 	readonly #events: Guarded;
 	readonly #asked: Asked[] = [];
+	readonly #eventReader: EventReader;
 	/** Of standard output, since the last mark. */
 	#parts: string[] = [];
-	#eventText = "";
 	#complaintsSeen = 0;
 	#count = 0;
 	#isClosed = false;
@@ -132,6 +133,7 @@ export class VirshTransport implements Transport {
 	) {
 		this.#where = formatLibvirtAddress(address);
 		this.#domain = domain;
+		this.#eventReader = new EventReader(domain.name);
 		this.#commands = commands;
 		this.#events = events;
 		commands.stdout
@@ -139,7 +141,7 @@ export class VirshTransport implements Transport {
 			.on("data", (text: string) => this.#hear(text));
 		events.stdout
 			?.setEncoding("utf8")
-			.on("data", (text: string) => this.#hearEvent(text));
+			.on("data", (text: string) => this.#hearEvents(text));
 		for (const virsh of [commands, events])
 			void virsh.ended.then(() =>
 				this.#end(refusalIn(virsh.heard || "error: virsh has ended")),
@@ -177,15 +179,9 @@ export class VirshTransport implements Transport {
 	#ask(request: JsonObject, id: number): void {
 		const mark = `M${++this.#count}-`;
 		this.#asked.push({ id, mark });
-		// Only what every quoting leaves as it is.
-		const json = formatJson(request).replace(
-			/[^\x20-\x7e]|'/g,
-			(character) =>
-				`\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-		);
 		// The mark is in two parts, for virsh shows what it reads.
 		this.#commands.stdin?.write(
-			`qemu-monitor-command --domain ${this.#domain.uuid} --cmd '${json}'\necho "M""${mark.slice(1)}"\n`,
+			`${commandLine(this.#domain.uuid, request)}\necho "M""${mark.slice(1)}"\n`,
 		);
 	}
 
@@ -226,25 +222,10 @@ export class VirshTransport implements Transport {
 		if (!this.#isClosed) this.onMessage(text, Buffer.byteLength(text));
 	}
 
-	/** Of names with line breaks, too: there is only this domain's. */
-	#hearEvent(text: string): void {
-		this.#eventText += text;
-		const name = this.#domain.name.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-		const form = new RegExp(
-			`^event (\\S+) at (\\d+)\\.(\\d+) for domain '${name}': (.*)\\n`,
-			"m",
-		);
-		for (;;) {
-			const match = form.exec(this.#eventText);
-			if (!match) return;
-			this.#eventText = this.#eventText.slice(match.index + match[0].length);
-			const [, event = "", seconds, microseconds, data = ""] = match;
-			const timestamp = `{"seconds": ${Number(seconds)}, "microseconds": ${Number(microseconds)}}`;
-			const rest = data === "<null>" ? "" : `, "data": ${data}`;
-			this.#reply(
-				`{"timestamp": ${timestamp}, "event": ${JSON.stringify(event)}${rest}}`,
-			);
-			if (event === "SHUTDOWN") closeSoon(this);
+	#hearEvents(text: string): void {
+		for (const event of this.#eventReader.push(text)) {
+			this.#reply(event);
+			if (/"event": "SHUTDOWN"/.test(event)) closeSoon(this);
 		}
 	}
 
@@ -256,14 +237,4 @@ export class VirshTransport implements Transport {
 			this.onClose(new DisconnectedError(`${this.#where}: ${reason}`));
 		});
 	}
-}
-
-/** libvirt puts its own id behind the value, or before an error. */
-function withId(reply: string, id: number): string {
-	const text = reply.trimEnd();
-	const behind = text.replace(/,\s*"id":\s*"libvirt-\d+"\}$/, `,"id":${id}}`);
-	if (behind !== text) return behind;
-	const before = text.replace(/^\{"id":\s*"libvirt-\d+",/, `{"id":${id},`);
-	if (before !== text) return before;
-	return formatJson({ ...(parseJson(text) as JsonObject), id });
 }
