@@ -90,6 +90,14 @@ export function openSocket(
 /** Loaded only where something went wrong. */
 const explanations = () => import("./connectError.ts");
 
+/** Who carries a connection may know more of its other end, and say so. */
+export interface Explanations {
+	/** Why it has ended before anything was said. */
+	readonly end?: () => Promise<QomfsError | undefined>;
+	/** Why nothing is said on it. */
+	readonly silence?: () => Promise<QomfsError | undefined>;
+}
+
 /** So much is read before whatever else waits has its turn. */
 const turnBytes = 64 * 1024;
 
@@ -99,22 +107,21 @@ export class SocketTransport implements Transport {
 	onClose: Transport["onClose"] = () => {};
 	readonly #address: Address;
 	readonly #socket: Socket;
-	readonly explainEnd: Transport["explainEnd"];
+	readonly #knows: Explanations;
 	readonly #splitter = new MessageSplitter();
 	#heardBytes = 0;
 	/** Since whatever else waits had its turn. */
 	#turnBytes = 0;
 	#reason: QomfsError | undefined;
 
-	/** @param address of the monitor, for messages */
-	constructor(
-		address: Address,
-		socket: Socket,
-		explainEnd: Transport["explainEnd"] = async () => undefined,
-	) {
+	/**
+	 * @param address of the monitor, for messages
+	 * @param knows what is known beyond this host
+	 */
+	constructor(address: Address, socket: Socket, knows: Explanations = {}) {
 		this.#address = address;
 		this.#socket = socket;
-		this.explainEnd = explainEnd;
+		this.#knows = knows;
 		socket.setNoDelay(true);
 		socket.setKeepAlive(true, 5000); // notices a host that went without a word
 		socket.on("data", (chunk) => this.#receive(chunk));
@@ -147,6 +154,10 @@ export class SocketTransport implements Transport {
 		this.#socket.destroy();
 	}
 
+	async explainEnd(): Promise<QomfsError | undefined> {
+		return this.#knows.end?.();
+	}
+
 	async explainSilence(waitedMs: number): Promise<QomfsError> {
 		const where = formatAddress(this.#address);
 		const seconds = Math.round(waitedMs / 100) / 10;
@@ -163,6 +174,8 @@ export class SocketTransport implements Transport {
 			return new TimeoutError(
 				`${where} takes no connection within ${seconds} s, though nobody else holds it; is QEMU stopped, or busy?`,
 			);
+		const known = await this.#knows.silence?.();
+		if (known) return known;
 		const { busyError } = await explanations();
 		return busyError(this.#address);
 	}

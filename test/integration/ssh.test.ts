@@ -216,6 +216,19 @@ describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
 		}
 	});
 
+	it("is stopped", async () => {
+		process.kill(vm.pid, "SIGSTOP");
+		try {
+			expectRefusal(
+				await box.qomfs(["find", "-s", source, "--timeout", "1", "/objects"]),
+				5,
+				/takes no connection, though nobody else holds it; is QEMU stopped/,
+			);
+		} finally {
+			process.kill(vm.pid, "SIGCONT");
+		}
+	});
+
 	it("needs an ssh here", async () => {
 		const bin = join(box.directory, "bin");
 		await mkdir(bin);

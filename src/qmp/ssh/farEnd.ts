@@ -1,11 +1,11 @@
 /** Why a connection through ssh ended before the monitor said a word, and what to do. */
-import type { SocketAddress } from "../socketAddress.ts";
 import { farSocketAt } from "./farShell.ts";
+import type { SshAddress } from "./sshAddress.ts";
 import type { SshLink } from "./sshLink.ts";
 
 export async function explainFarEnd(
 	link: SshLink,
-	target: SocketAddress,
+	{ target }: SshAddress,
 	timeoutMs: number,
 ): Promise<string> {
 	if (link.isOver) return "the connection of ssh has just ended";
@@ -31,6 +31,8 @@ export async function explainFarEnd(
 			return "permission denied; the socket there belongs to another user: connect as that one (ssh://USER@HOST/...), or join its group";
 		case "taken":
 			return "another client holds this monitor there (QEMU serves one at a time), and others wait; end that client, or give QEMU a second -qmp";
+		case "waiting":
+			return stopped;
 		case "listening":
 			return forbidden("AllowStreamLocalForwarding");
 		case "silent":
@@ -39,6 +41,23 @@ export async function explainFarEnd(
 			return `permission denied; ${found.slice("hidden ".length)} on that host belongs to another user: connect as that one (ssh://USER@HOST/...)`;
 	}
 }
+
+/**
+ * Why a monitor there accepts no connection, or says nothing on it; undefined where another client has
+ * it, or nobody knows.
+ */
+export async function explainFarSilence(
+	link: SshLink,
+	{ target }: SshAddress,
+	timeoutMs: number,
+): Promise<string | undefined> {
+	if (target.kind !== "unix") return undefined;
+	const found = await farSocketAt(link, target.path, timeoutMs);
+	return found === "waiting" ? stopped : undefined;
+}
+
+const stopped =
+	"takes no connection, though nobody else holds it; is QEMU stopped there, or busy?";
 
 function forbidden(setting: string): string {
 	return `sshd does not forward there; ${setting} in its sshd_config, or the options of the key, forbid it`;

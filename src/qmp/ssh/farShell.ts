@@ -4,17 +4,23 @@ import { promisify } from "node:util";
 import { log } from "../../log.ts";
 import type { SshLink } from "./sshLink.ts";
 
-/** Why nobody gets through to the socket $1. */
+/**
+ * Why nobody gets through to the socket $1. Of what proc(5) lists for it, a connection that was not
+ * accepted has the inode 0.
+ */
 const socketScript = `
 	p=$1
 	if [ -d "$p" ]; then echo directory
 	elif [ -S "$p" ]; then
 		[ -w "$p" ] || { echo closed; exit; }
 		found=silent
-		while read -r _ _ _ flags _ state _ path; do
+		while read -r _ _ _ flags _ state inode path; do
 			[ "$path" = "$p" ] || continue
-			[ "$state" = 03 ] && found=taken
-			[ "$flags$found" = 00010000silent ] && found=listening
+			case $found.$flags.$state.$inode in
+			*.0[23].0) [ "$found" = taken ] || found=waiting ;;
+			*.03.*) found=taken ;;
+			silent.00010000.*) found=listening ;;
+			esac
 		done </proc/net/unix
 		echo "$found"
 	elif [ -e "$p" ]; then echo file
@@ -36,6 +42,8 @@ export type FarSocket =
 	| `hidden ${string}`
 	/** It serves somebody. */
 	| "taken"
+	/** Somebody has connected, and nobody is served. */
+	| "waiting"
 	| "listening"
 	/** Nobody is seen at it. */
 	| "silent";
@@ -53,7 +61,7 @@ export async function farSocketAt(
 			{ timeout: Math.ceil(timeoutMs) },
 		);
 		const [word = ""] = stdout.split("\n");
-		return /^(directory|file|missing|closed|hidden .+|taken|listening|silent)$/s.test(
+		return /^(directory|file|missing|closed|hidden .+|taken|waiting|listening|silent)$/s.test(
 			word,
 		)
 			? (word as FarSocket)

@@ -3,12 +3,16 @@ import {
 	ConnectError,
 	DisconnectedError,
 	type QomfsError,
+	TimeoutError,
 } from "../../errors.ts";
 import { formatAddress } from "../address.ts";
 import { openSocket, type Passage, SocketTransport } from "../transport.ts";
 import type { SshAddress } from "./sshAddress.ts";
 import type { SshHost } from "./sshHost.ts";
 import type { SshLink } from "./sshLink.ts";
+
+/** For a look at why a monitor is silent. */
+const silenceMs = 500;
 
 export class SshPassage implements Passage {
 	readonly address: SshAddress;
@@ -31,7 +35,10 @@ export class SshPassage implements Passage {
 			return new SocketTransport(
 				this.address,
 				await openSocket({ kind: "unix", path }, leftMs()),
-				() => this.#explainEnd(link, leftMs()),
+				{
+					end: () => this.#explainEnd(link, leftMs()),
+					silence: () => this.#explainSilence(link),
+				},
 			);
 		} catch (cause) {
 			await link.close(); // the next attempt begins anew
@@ -55,7 +62,16 @@ export class SshPassage implements Passage {
 
 	async #explainEnd(link: SshLink, timeoutMs: number): Promise<QomfsError> {
 		const { explainFarEnd } = await import("./farEnd.ts");
-		const what = await explainFarEnd(link, this.address.target, timeoutMs);
+		const what = await explainFarEnd(link, this.address, timeoutMs);
 		return new ConnectError(`${this.#where}: ${what}`);
+	}
+
+	/** When all the time for connecting is over; a look at that host takes little more. */
+	async #explainSilence(link: SshLink): Promise<QomfsError | undefined> {
+		const { explainFarSilence } = await import("./farEnd.ts");
+		const what = await explainFarSilence(link, this.address, silenceMs);
+		return what === undefined
+			? undefined
+			: new TimeoutError(`${this.#where}: ${what}`);
 	}
 }
