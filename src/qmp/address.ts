@@ -35,6 +35,10 @@ export function parseAddress(text: string): Address {
 		throw new AddressError("no monitor is named; give its address as a string");
 	if (text.startsWith("ssh://")) return parseSshAddress(text);
 	if (isLibvirtUri(text)) return parseLibvirtAddress(text);
+	if (hasScheme(text))
+		throw new AddressError(
+			`'${text}' is of no kind that is known; write ssh://HOST/path, qemu:///system?domain=NAME, or for a file ./${text}`,
+		);
 	if (text.startsWith("unix:")) return unixAddress(text.slice(5), text);
 	if (text.startsWith("tcp:")) return tcpAddress(text.slice(4), text);
 	if (text.includes("/") || !text.includes(":")) return unixAddress(text, text);
@@ -71,11 +75,16 @@ export function formatAddress(address: Address): string {
 	}
 }
 
+/** As in a URI, of which there are two kinds here. */
+function hasScheme(text: string): boolean {
+	return /^[A-Za-z][\w+.-]*:\/\//.test(text) && !/^(unix|tcp):/.test(text);
+}
+
 /** Whether a path needs no prefix to be read as one. */
 function parseable(path: string): boolean {
 	return (
-		!/^(unix:|tcp:|ssh:\/\/)/.test(path) &&
-		!isLibvirtUri(path) &&
+		!/^(unix|tcp):/.test(path) &&
+		!hasScheme(path) &&
 		(path.includes("/") || !path.includes(":"))
 	);
 }

@@ -286,7 +286,7 @@ describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
 			expectRefusal(
 				await find(source),
 				3,
-				/permission denied for far.*; does 'ssh far' work without a password/,
+				/permission denied for far.*; 'ssh far' must work without a question/,
 			);
 		});
 

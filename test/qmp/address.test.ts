@@ -78,6 +78,8 @@ describe("a monitor's address", () => {
 		"ssh://host/q#part",
 		"ssh://host/q?tcp=a:1",
 		"ssh://host/?tcp=a",
+		"xen:///system?domain=one",
+		"SSH://host/q",
 		"ssh://host/?unix=/q",
 		`ssh://host/${"x".repeat(107)}`,
 	])("is not %j", (text) => {

@@ -34,7 +34,7 @@ describe("a domain of libvirt", () => {
 		["qemu:///system", /names all running domains.*qemu:\/\/\/system\?domain=/],
 		[
 			"qemu:///session?socket=/s",
-			/write qemu:\/\/\/session\?socket=\/s&domain=/,
+			/write 'qemu:\/\/\/session\?socket=\/s&domain=/,
 		],
 		["qemu:///system?domain=", /names all running domains/],
 		["qemu:///system?domain=a&domain=b", /more than one domain/],

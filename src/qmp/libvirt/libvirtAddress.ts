@@ -44,7 +44,7 @@ export function parseLibvirtAddress(text: string): LibvirtAddress {
 	const { uri, domain } = parseLibvirtUri(text);
 	if (!domain)
 		throw new AddressError(
-			`'${text}' names all running domains, and this needs one; write ${uri}${uri.includes("?") ? "&" : "?"}domain=NAME`,
+			`'${text}' names all running domains, and this needs one; write '${uri}${uri.includes("?") ? "&" : "?"}domain=NAME'`,
 		);
 	return { kind: "libvirt", uri, domain };
 }

@@ -53,11 +53,11 @@ export class LibvirtPassage implements Passage {
 		const found = running.find(isIt);
 		if (found) return found;
 		const all = await domainsOf(uri, "all", timeoutMs);
-		const virsh = `'virsh -c ${uri}`;
+		const virsh = `virsh -c '${uri}'`;
 		throw new ConnectError(
 			all.some(isIt)
-				? `the domain is shut off; ${virsh} start ...' starts it`
-				: `there is no such domain; ${virsh} list --all' shows them`,
+				? `the domain is shut off; ${virsh} start DOMAIN starts it`
+				: `there is no such domain; ${virsh} list --all shows them`,
 		);
 	}
 

@@ -60,7 +60,9 @@ export function refusalIn(text: string): string {
 	const lines = text
 		.split("\n")
 		.flatMap((line) => /^error: (.+)/.exec(line)?.[1] ?? []);
-	const said = lines.at(-1) ?? "virsh has ended without a word";
+	const said =
+		lines.at(-1)?.replace(/: Input\/output error$/, "") ??
+		"virsh has ended without a word";
 	const [, reason] =
 		/Failed to connect socket to '.*': (.+)|^Cannot recv data: (?:ssh: )?(.+?)(?:: Connection reset by peer)?$/
 			.exec(said)

@@ -64,7 +64,10 @@ export function isSshDirectory(text: string): boolean {
 export function parseSshAddress(text: string): SshAddress {
 	const { path, query, ...destination } = parseSshPlace(text);
 	const [, hostPort] = /^tcp=(.+)$/.exec(query ?? "") ?? [];
-	if (query !== undefined && (hostPort === undefined || path !== "/"))
+	if (
+		query !== undefined &&
+		(hostPort === undefined || path !== "/" || !hostPort.includes(":"))
+	)
 		throw new AddressError(
 			`'${text}': behind a '?' comes the address of a monitor alone, as in ssh://HOST/?tcp=HOST:PORT`,
 		);

@@ -22,8 +22,11 @@ export function refusalIn(text: string, destination: SshDestination): string {
 		lines.map((line) => pattern.exec(line)).find((match) => match !== null);
 	if (said(/\bssh: (command )?not found|ssh: No such file/))
 		return "there is no ssh here; install it (Debian: openssh-client)";
-	if (said(/HOST IDENTIFICATION HAS CHANGED/))
-		return `its host key has changed; if that is right, 'ssh-keygen -R ${host}' forgets the old one`;
+	if (said(/HOST IDENTIFICATION HAS CHANGED/)) {
+		// Where the old one is, only ssh knows.
+		const [forget] = said(/^ssh-keygen -f .+ -R .+$/) ?? [];
+		return `its host key has changed; if that is right, ${forget ?? `'ssh-keygen -R ${host}'`} forgets the old one`;
+	}
 	if (said(/Host key verification failed|host key is known for/))
 		return `its host key is not known here; ${byHand(destination)} shows it, and keeps it once you agree`;
 	const unresolved = said(/Could not resolve hostname (.+?): (.+)/);
@@ -31,7 +34,7 @@ export function refusalIn(text: string, destination: SshDestination): string {
 		return `no such host '${unresolved[1]}' (${unresolved[2]}); is the name right?`;
 	const denied = said(/^(.+): Permission denied \((.+)\)/);
 	if (denied)
-		return `permission denied for ${denied[1]} (${denied[2]}); does ${byHand(destination)} work without a password?`;
+		return `permission denied for ${denied[1]} (${denied[2]}); ${byHand(destination)} must work without a question (ssh-add keeps the password of a key)`;
 	const unreached = said(
 		/^(?:ssh|Connection to|kex_exchange_identification)\b.*?: (.+)$/,
 	);
