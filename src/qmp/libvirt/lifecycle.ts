@@ -10,7 +10,8 @@ const withoutEventsMs = 1000;
 
 export class Lifecycle {
 	readonly #uri: string;
-	#virsh: Promise<Guarded> | undefined;
+	/** Undefined where it could not be started. */
+	#virsh: Promise<Guarded | undefined> | undefined;
 	#next = Promise.withResolvers<void>();
 
 	constructor(uri: string) {
@@ -22,15 +23,15 @@ export class Lifecycle {
 	async changed(signal: AbortSignal): Promise<void> {
 		this.#virsh ??= this.#start();
 		const virsh = await this.#virsh;
-		const mostMs = virsh.isOver ? withoutEventsMs : patienceMs;
+		const mostMs = virsh && !virsh.isOver ? patienceMs : withoutEventsMs;
 		await Promise.race([
 			this.#next.promise,
 			sleep(mostMs, undefined, { ref: false, signal }).catch(() => {}),
 		]);
 		this.#next = Promise.withResolvers();
-		if (!virsh.isOver) return;
+		if (virsh && !virsh.isOver) return;
 		this.#virsh = undefined;
-		await virsh.end();
+		await virsh?.end();
 	}
 
 	/** Resolves when nothing of it is left. */
@@ -38,8 +39,9 @@ export class Lifecycle {
 		await (await this.#virsh)?.end();
 	}
 
-	async #start(): Promise<Guarded> {
-		const directory = await makePrivateDirectory();
+	async #start(): Promise<Guarded | undefined> {
+		const directory = await makePrivateDirectory().catch(() => undefined);
+		if (directory === undefined) return undefined;
 		const uri = unattended(this.#uri);
 		const words = ["event", "--event", "lifecycle", "--loop"];
 		const virsh = new Guarded({

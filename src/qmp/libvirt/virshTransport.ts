@@ -189,7 +189,10 @@ export class VirshTransport implements Transport {
 		this.#parts.push(text);
 		for (;;) {
 			const [asked] = this.#asked;
-			if (!asked) return;
+			if (!asked) {
+				this.#parts = []; // a prompt
+				return;
+			}
 			const [last = "", before = ""] = this.#parts.toReversed();
 			if (!(before.slice(-asked.mark.length) + last).includes(asked.mark))
 				return;

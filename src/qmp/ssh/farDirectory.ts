@@ -1,6 +1,11 @@
 /** A directory of sockets on another host, looked at by one shell there for as long as it is followed. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { ConnectError, DisconnectedError, TimeoutError } from "../../errors.ts";
+import {
+	ConnectError,
+	DisconnectedError,
+	ProtocolError,
+	TimeoutError,
+} from "../../errors.ts";
 import { shellWords } from "./farShell.ts";
 import { formatSshDirectory, type SshPlace } from "./sshAddress.ts";
 import { SshHost } from "./sshHost.ts";
@@ -18,6 +23,9 @@ const script = `
 		printf '\\0'
 	done
 `;
+
+/** More than any list of sockets has. */
+const mostBytes = 2 ** 24;
 
 export class FarDirectory {
 	readonly #place: SshPlace;
@@ -70,6 +78,8 @@ export class FarDirectory {
 			const hear = (chunk: Buffer) => {
 				text += chunk.toString("latin1");
 				if (text === "\0" || text.endsWith("\0\0")) end();
+				else if (text.length > mostBytes)
+					end(new ProtocolError(`${this.#where}: its list has no end`));
 			};
 			const complain = (chunk: Buffer) => {
 				said = `${said}${chunk}`.slice(-1000);
