@@ -3,7 +3,9 @@
  * between them waits at a pipe.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { log } from "../log.ts";
 import { removePrivateDirectory } from "./privateDirectory.ts";
 
@@ -17,7 +19,7 @@ const untilEnd = `
 	"$@" <&4 4<&- 3<&- &
 	child=$!
 	exec 4<&- 2>/dev/null
-	{ read -r _; kill $child; } <&3 >&2 &
+	{ read -r _; kill $child; sleep 1; kill -9 $child; } <&3 >&2 &
 	exec 3<&-
 	wait $child; status=$?
 	kill $!
@@ -43,6 +45,10 @@ export interface GuardedOptions {
 
 /** What a program has said last is enough. */
 const mostHeard = 4000;
+
+/** For the last words of a program that has ended, and for its end: it is killed after a second. */
+const lastWordsMs = 100;
+const mostMs = 3000;
 
 export class Guarded {
 	readonly directory: string;
@@ -76,11 +82,18 @@ export class Guarded {
 		);
 		this.#pipe = this.#shell.stdio[3] as Writable;
 		this.ended = new Promise((resolve) => {
-			const over = () => {
+			const over = async () => {
+				// What it has said last may still be on its way, and somebody else may hold the pipe.
+				const { stderr } = this.#shell;
+				if (stderr && !stderr.readableEnded)
+					await Promise.race([
+						once(stderr, "end").catch(() => {}),
+						sleep(lastWordsMs, undefined, { ref: false }),
+					]);
 				this.#isOver = true;
 				resolve();
 			};
-			this.#shell.once("close", over).once("error", over);
+			this.#shell.once("exit", over).once("error", over);
 		});
 		const name = command[0] ?? "";
 		this.#shell.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -97,9 +110,15 @@ export class Guarded {
 		return this.#isOver;
 	}
 
-	/** What it has said on its standard error. */
+	/** What it has said on its standard error, since that was taken last. */
 	get heard(): string {
 		return this.#heard;
+	}
+
+	takeHeard(): string {
+		const heard = this.#heard;
+		this.#heard = "";
+		return heard;
 	}
 
 	/** Undefined where it is not piped. */
@@ -120,7 +139,14 @@ export class Guarded {
 	async end(): Promise<void> {
 		this.#pipe.end();
 		this.#shell.ref();
-		await this.ended;
+		const giveUp = new AbortController();
+		const { signal } = giveUp;
+		await Promise.race([
+			this.ended,
+			sleep(mostMs, undefined, { signal }).catch(() => {}),
+		]);
+		giveUp.abort();
+		for (const stream of this.#shell.stdio) stream?.destroy();
 		await removePrivateDirectory(this.directory).catch(() => {});
 	}
 }

@@ -13,7 +13,11 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { QomfsError } from "../errors.ts";
-import { isBoundAs, type SocketAddress } from "./socketAddress.ts";
+import {
+	isBoundAs,
+	isSocketPath,
+	type SocketAddress,
+} from "./socketAddress.ts";
 
 /** Of this user, and of nobody else. */
 export function runtimeDirectory(): string {
@@ -131,6 +135,9 @@ export async function changeableBy(
 	}
 }
 
+/** Of a socket in such a directory: ssh(1) gives its own a longer name for a moment. */
+const longestName = "control.0123456789abcdef";
+
 /**
  * A new directory that only we can enter.
  *
@@ -139,7 +146,12 @@ export async function changeableBy(
 export async function makePrivateDirectory(): Promise<string> {
 	for (let attempt = 0; ; attempt++)
 		try {
-			return await makeIn(await makeRuntimeDirectory());
+			const directory = await makeIn(await makeRuntimeDirectory());
+			if (isSocketPath(join(directory, longestName))) return directory;
+			await rmdir(directory);
+			throw new QomfsError(
+				`${runtimeDirectory()} is too long a path for sockets; set XDG_RUNTIME_DIR to a shorter one`,
+			);
 		} catch (error) {
 			// Whoever was the last there has just removed it.
 			const isGone = (error as NodeJS.ErrnoException).code === "ENOENT";

@@ -103,6 +103,12 @@ describe.skipIf(lacks)("libvirt", () => {
 			expect(refused.status).toBe(1);
 			expect(refused.stderr).toContain("q");
 			expect(refused.stderr).toContain("\u{1f431}");
+			// A text like a mark of ours is one like any other.
+			for (const mark of ["M1-", "M2-", "M3-", "M4-"])
+				expect(
+					(await tool("qom-get", "-s", sourceOf("one"), `/${mark}`, "x"))
+						.stderr,
+				).toBe(`qom-get: /${mark}.x: Device '/${mark}' not found\n`);
 		});
 
 		it("tells of events as QEMU does", async () => {

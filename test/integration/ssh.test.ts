@@ -229,6 +229,28 @@ describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
 		}
 	});
 
+	it.each([
+		["stops at once", "kill -STOP $$"],
+		["does not end when it is told to", "trap '' TERM; exec sleep 60"],
+		["has others speak for it", "sleep 60 & exec yes >&2"],
+	])("is not waited for when ssh %s", async (_what, script) => {
+		const bin = join(box.directory, `bin ${_what}`);
+		await mkdir(bin);
+		await writeFile(join(bin, "ssh"), `#!/bin/sh\n${script}\n`, {
+			mode: 0o755,
+		});
+		const startMs = performance.now();
+		expectRefusal(
+			await box.qomfs(["find", "-s", source, "--timeout", "1", "/objects"], {
+				env: { PATH: `${bin}:${process.env.PATH}` },
+			}),
+			5,
+			/ssh is not connected yet, is the host up/,
+		);
+		// It would be a minute, or no end.
+		expect(performance.now() - startMs).toBeLessThan(30_000);
+	});
+
 	it("needs an ssh here", async () => {
 		const bin = join(box.directory, "bin");
 		await mkdir(bin);
@@ -372,6 +394,24 @@ describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
 	});
 
 	describe("of a directory there", () => {
+		it("is found behind what a login shell says by itself", async () => {
+			const directory = join(server().home, "spoken of");
+			await mkdir(directory);
+			await symlink(vm.socket, join(directory, "one.sock"));
+			await server().stop();
+			await server().serve([
+				`ForceCommand echo Welcome; exec sh -c "$SSH_ORIGINAL_COMMAND"`,
+			]);
+			const mounted = await mountQomfs(`${server().url}${directory}/`);
+			try {
+				expect(await readdir(mounted.path)).toEqual(["one"]);
+			} finally {
+				await mounted.unmount();
+				await server().stop();
+				await server().serve();
+			}
+		});
+
 		it("shows all machines, and those that come and go", async () => {
 			const directory = join(server().home, "vms");
 			await mkdir(join(directory, "domain-3-mail"), { recursive: true });

@@ -34,6 +34,7 @@ async function virsh(
 	try {
 		const { stdout } = await promisify(execFile)("virsh", args, {
 			timeout: Math.ceil(timeoutMs),
+			killSignal: "SIGKILL",
 			env: { ...process.env, ...virshEnvironment },
 			maxBuffer: 2 ** 24,
 		});
@@ -46,7 +47,7 @@ async function virsh(
 		};
 		if (killed)
 			throw new TimeoutError(
-				`${uri}: libvirt does not answer within ${timeoutMs / 1000} s; is its host up?`,
+				`${uri}: libvirt does not answer within ${Math.round(timeoutMs / 100) / 10} s; is its host up?`,
 			);
 		throw new ConnectError(
 			`${uri}: ${code === "ENOENT" ? "there is no virsh here; install it (Debian: libvirt-clients)" : refusalIn(stderr ?? "")}`,

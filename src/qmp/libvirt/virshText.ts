@@ -22,7 +22,11 @@ export function withId(reply: string, id: number): string {
 	if (behind !== text) return behind;
 	const before = text.replace(/^\{"id":\s*"libvirt-\d+",/, `{"id":${id},`);
 	if (before !== text) return before;
-	return formatJson({ ...(parseJson(text) as JsonObject), id });
+	try {
+		return formatJson({ ...(parseJson(text) as JsonObject), id });
+	} catch {
+		return text; // the session ends with what is no QMP
+	}
 }
 
 /** So much of an event that has no end is none. */

@@ -2,13 +2,20 @@
  * The monitor of a domain by virsh(1): one that lives as long as the connection and runs
  * `qemu-monitor-command`, and one that tells of events.
  */
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
 	ConnectError,
 	DisconnectedError,
 	type QomfsError,
 	TimeoutError,
 } from "../../errors.ts";
-import { formatJson, type JsonObject, parseJson } from "../../json.ts";
+import {
+	formatJson,
+	isObject,
+	type JsonObject,
+	parseJson,
+} from "../../json.ts";
 import { Guarded } from "../guarded.ts";
 import { makePrivateDirectory } from "../privateDirectory.ts";
 import type { Transport } from "../transport.ts";
@@ -93,13 +100,16 @@ function firstAnswer(
 			);
 		}, timeoutMs);
 		transport.onMessage = (text) => {
-			const reply = parseJson(text) as JsonObject;
-			if (reply.event !== undefined) return;
+			const reply = objectIn(text);
+			if (reply?.event !== undefined) return;
 			clearTimeout(timer);
-			if (reply.return !== undefined) return resolve(formatJson(reply.return));
+			if (reply?.return !== undefined) return resolve(formatJson(reply.return));
 			transport.close();
-			const { desc } = reply.error as JsonObject;
-			reject(new ConnectError(`${desc}`));
+			const error = reply?.error;
+			const desc = isObject(error) ? error.desc : undefined;
+			reject(
+				new ConnectError(`${desc ?? "virsh answers with what is no QMP"}`),
+			);
 		};
 		transport.onClose = (reason) => {
 			clearTimeout(timer);
@@ -107,6 +117,15 @@ function firstAnswer(
 		};
 		transport.send(formatJson({ execute: command, id: 0 }));
 	});
+}
+
+function objectIn(text: string): JsonObject | undefined {
+	try {
+		const value = parseJson(text);
+		return isObject(value) ? value : undefined;
+	} catch {
+		return undefined;
+	}
 }
 
 export class VirshTransport implements Transport {
@@ -120,8 +139,9 @@ export class VirshTransport implements Transport {
 	readonly #eventReader: EventReader;
 	/** Of standard output, since the last mark. */
 	#parts: string[] = [];
-	#complaintsSeen = 0;
 	#count = 0;
+	/** So that no value can be taken for a mark. */
+	readonly #secret = randomBytes(8).toString("hex");
 	#isClosed = false;
 	readonly #gone = Promise.withResolvers<void>();
 
@@ -177,7 +197,7 @@ export class VirshTransport implements Transport {
 	async explainLasting(): Promise<undefined> {}
 
 	#ask(request: JsonObject, id: number): void {
-		const mark = `M${++this.#count}-`;
+		const mark = `M${this.#secret}-${++this.#count}-`;
 		this.#asked.push({ id, mark });
 		// The mark is in two parts, for virsh shows what it reads.
 		this.#commands.stdin?.write(
@@ -208,11 +228,14 @@ export class VirshTransport implements Transport {
 
 	/** QEMU was not asked. */
 	async #complain(id: number): Promise<void> {
-		const said = () => this.#commands.heard.slice(this.#complaintsSeen);
-		for (let waited = 0; said() === "" && waited < complaintMs; waited += 10)
-			await new Promise((resolve) => setTimeout(resolve, 10));
-		const text = said();
-		this.#complaintsSeen = this.#commands.heard.length;
+		const virsh = this.#commands;
+		for (
+			let waited = 0;
+			virsh.heard === "" && waited < complaintMs;
+			waited += 10
+		)
+			await sleep(10);
+		const text = virsh.takeHeard();
 		if (isLoss.test(text)) return this.#end(refusalIn(text));
 		const error = {
 			class: "GenericError",

@@ -3,18 +3,22 @@ import { farSocketAt } from "./farShell.ts";
 import type { SshAddress } from "./sshAddress.ts";
 import type { SshLink } from "./sshLink.ts";
 
+/** Undefined where nothing more is known than that it ended. */
 export async function explainFarEnd(
 	link: SshLink,
 	{ target }: SshAddress,
 	timeoutMs: number,
-): Promise<string> {
+): Promise<string | undefined> {
 	if (link.isOver) return "the connection of ssh has just ended";
 	const { heard } = link;
 	if (target.kind === "tcp") {
 		if (/administratively prohibited/.test(heard))
 			return forbidden("AllowTcpForwarding or PermitOpen");
 		const [, said] = /connect failed: ([^\n]+)\s*$/.exec(heard) ?? [];
-		return `${said?.trim().toLowerCase() ?? "nobody answers"}; is QEMU running there with -qmp tcp:HOST:PORT,server=on,wait=off?`;
+		return (
+			said &&
+			`${said.trim().toLowerCase()}; is QEMU running there with -qmp tcp:HOST:PORT,server=on,wait=off?`
+		);
 	}
 	const { path } = target;
 	const found = await farSocketAt(link, path, timeoutMs);

@@ -58,9 +58,10 @@ export async function farSocketAt(
 		const { stdout } = await promisify(execFile)(
 			"ssh",
 			link.command(shellWords(socketScript, path)),
-			{ timeout: Math.ceil(timeoutMs) },
+			{ timeout: Math.ceil(timeoutMs), killSignal: "SIGKILL" },
 		);
-		const [word = ""] = stdout.split("\n");
+		// A login shell may have something of its own to say before.
+		const word = stdout.trimEnd().split("\n").at(-1) ?? "";
 		return /^(directory|file|missing|closed|hidden .+|taken|waiting|listening|silent)$/s.test(
 			word,
 		)

@@ -34,7 +34,7 @@ const form = "write ssh://[USER@]HOST[:PORT]/path/to/qmp.sock";
 /** @throws AddressError */
 export function parseSshPlace(text: string): SshPlace {
 	const match =
-		/^ssh:\/\/(?:([^@/?#]+)@)?(?:\[([^\]/@]+)\]|([^-:@/?#[\]][^:@/?#[\]]*))(?::(\d{1,5}))?(\/[^?#]*)(?:\?([^#]*))?$/.exec(
+		/^ssh:\/\/(?:([^-@/?#][^@/?#]*)@)?(?:\[([^-\]/@][^\]/@]*)\]|([^-:@/?#[\]][^:@/?#[\]]*))(?::(\d{1,5}))?(\/[^?#]*)(?:\?([^#]*))?$/.exec(
 			text,
 		);
 	const [, user, bracketed, host = bracketed, port, path] = match ?? [];

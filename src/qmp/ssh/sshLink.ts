@@ -27,7 +27,7 @@ const keepAlive = ["ServerAliveInterval=5", "ServerAliveCountMax=3"];
 const answerMs = 120_000;
 
 /** For what ssh does without the network. */
-const localMs = 2000;
+const limit = { timeout: 2000, killSignal: "SIGKILL" } as const;
 
 const lookMs = 10;
 
@@ -222,7 +222,7 @@ export class SshLink {
 			this.#control,
 			...["-O", question, "-L", spec],
 		);
-		await promisify(execFile)(ssh, args, { timeout: localMs });
+		await promisify(execFile)(ssh, args, limit);
 	}
 
 	/** The master makes its socket when it is connected. */
@@ -261,7 +261,6 @@ async function masterOf(
 	destination: SshDestination,
 ): Promise<string | undefined> {
 	const ask = promisify(execFile);
-	const limit = { timeout: localMs };
 	try {
 		const args = ["-G", ...destinationArgs(destination)];
 		const { stdout } = await ask("ssh", args, limit);

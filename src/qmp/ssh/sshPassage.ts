@@ -60,10 +60,15 @@ export class SshPassage implements Passage {
 		return formatAddress(this.address);
 	}
 
-	async #explainEnd(link: SshLink, timeoutMs: number): Promise<QomfsError> {
+	async #explainEnd(
+		link: SshLink,
+		timeoutMs: number,
+	): Promise<QomfsError | undefined> {
 		const { explainFarEnd } = await import("./farEnd.ts");
 		const what = await explainFarEnd(link, this.address, timeoutMs);
-		return new ConnectError(`${this.#where}: ${what}`);
+		return what === undefined
+			? undefined
+			: new ConnectError(`${this.#where}: ${what}`);
 	}
 
 	/** When all the time for connecting is over; a look at that host takes little more. */

@@ -8,7 +8,10 @@ function byHand({ user, host, port }: SshDestination): string {
 		...(port === undefined ? [] : ["-p", `${port}`]),
 		user === undefined ? host : `${user}@${host}`,
 	];
-	return `'${words.join(" ")}'`;
+	// Nobody should copy what a shell would take for something else.
+	return words.every((word) => /^[\w@.:+-]+$/.test(word))
+		? `'${words.join(" ")}'`
+		: "ssh by hand";
 }
 
 /** What is wrong, by what ssh has said. */
