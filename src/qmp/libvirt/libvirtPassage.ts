@@ -1,10 +1,15 @@
 /** The way to a domain of libvirt: by its own proxy where that is installed, else by virsh. */
-import { ConnectError, QomfsError, TimeoutError } from "../../errors.ts";
+import {
+	ConnectError,
+	DisconnectedError,
+	QomfsError,
+	TimeoutError,
+} from "../../errors.ts";
 import type { Passage, Transport } from "../transport.ts";
 import { formatLibvirtAddress, type LibvirtAddress } from "./libvirtAddress.ts";
 import type { Domain } from "./virsh.ts";
 
-/** One that is told apart by when nothing of it is left. */
+/** One that says when nothing of it is left. */
 interface Ending extends Transport {
 	readonly ended: Promise<void>;
 }
@@ -31,8 +36,9 @@ export class LibvirtPassage implements Passage {
 		try {
 			const domain = await this.#domain(leftMs());
 			this.#transport = await this.#open(domain, leftMs);
-			if (this.#isClosed) await this.close();
-			return this.#transport;
+			if (!this.#isClosed) return this.#transport;
+			await this.close();
+			throw new DisconnectedError("the connection is closed");
 		} catch (error) {
 			throw this.#named(error);
 		}

@@ -36,6 +36,8 @@ const isLoss =
 /** What virsh complains about comes by another pipe than its mark. */
 const complaintMs = 100;
 
+const longestMark = 64;
+
 interface Asked {
 	/** As the session knows it. */
 	readonly id: number;
@@ -139,6 +141,8 @@ export class VirshTransport implements Transport {
 	readonly #eventReader: EventReader;
 	/** Of standard output, since the last mark. */
 	#parts: string[] = [];
+	/** The end of that, for a mark may come in pieces. */
+	#recent = "";
 	#count = 0;
 	/** So that no value can be taken for a mark. */
 	readonly #secret = randomBytes(8).toString("hex");
@@ -206,16 +210,14 @@ export class VirshTransport implements Transport {
 	}
 
 	#hear(text: string): void {
+		const recent = this.#recent + text;
+		this.#recent = recent.slice(-longestMark);
 		this.#parts.push(text);
-		for (;;) {
-			const [asked] = this.#asked;
-			if (!asked) {
-				this.#parts = []; // a prompt
-				return;
-			}
-			const [last = "", before = ""] = this.#parts.toReversed();
-			if (!(before.slice(-asked.mark.length) + last).includes(asked.mark))
-				return;
+		for (
+			let [asked] = this.#asked;
+			asked && recent.includes(asked.mark);
+			[asked] = this.#asked
+		) {
 			const all = this.#parts.join("");
 			const end = all.indexOf(asked.mark);
 			this.#parts = [all.slice(end + asked.mark.length)];
@@ -224,6 +226,7 @@ export class VirshTransport implements Transport {
 			if (reply !== undefined) this.#reply(withId(reply, asked.id));
 			else void this.#complain(asked.id);
 		}
+		if (this.#asked.length === 0) this.#parts = []; // a prompt
 	}
 
 	/** QEMU was not asked. */

@@ -1,5 +1,6 @@
 /** A host as all of this process share it: one connection of ssh, while somebody needs it. */
 import { DisconnectedError } from "../../errors.ts";
+import type { SocketAddress } from "../socketAddress.ts";
 import { formatDestination, type SshDestination } from "./sshAddress.ts";
 import { SshLink } from "./sshLink.ts";
 
@@ -43,9 +44,17 @@ export class SshHost {
 		return this.#link;
 	}
 
-	/** Ends the connection with its last user; resolves when nothing is left of it. */
-	async release(): Promise<void> {
-		if (--this.#users > 0) return;
+	/**
+	 * Ends the connection with its last user; resolves when nothing is left of it.
+	 *
+	 * @param target to which nothing needs to be forwarded any more
+	 */
+	async release(target?: SocketAddress): Promise<void> {
+		if (--this.#users > 0) {
+			const link = await this.#link?.catch(() => undefined);
+			if (target) await link?.cancel(target);
+			return;
+		}
 		hosts.delete(formatDestination(this.#destination));
 		this.#released.abort(
 			new DisconnectedError(

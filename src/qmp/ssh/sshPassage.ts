@@ -53,7 +53,7 @@ export class SshPassage implements Passage {
 		this.#isClosed = true;
 		const host = this.#host;
 		this.#host = undefined;
-		await host?.release();
+		await host?.release(this.address.target);
 	}
 
 	get #where(): string {
