@@ -93,11 +93,20 @@ export class LibvirtServer implements AsyncDisposable {
 		}
 	}
 
-	/** Starts a domain as small as can be. @param uuid that it has, if not any */
-	async create(name: string, uuid?: string): Promise<void> {
+	/** Starts a domain as small as can be. */
+	async create(name: string): Promise<void> {
+		await this.virsh("create", await this.#describe(name));
+	}
+
+	/** One that is shut off. */
+	async define(name: string): Promise<void> {
+		await this.virsh("define", await this.#describe(name));
+	}
+
+	async #describe(name: string): Promise<string> {
 		const file = join(this.directory, "domain.xml");
-		await writeFile(file, domainXml(name, uuid));
-		await this.virsh("create", file);
+		await writeFile(file, domainXml(name));
+		return file;
 	}
 
 	/** @returns what it prints */
@@ -163,14 +172,13 @@ export class LibvirtServer implements AsyncDisposable {
 	}
 }
 
-function domainXml(name: string, uuid: string | undefined): string {
+function domainXml(name: string): string {
 	const escaped = name.replace(
 		/[&<\n]/g,
 		(character) => `&#${character.charCodeAt(0)};`,
 	);
 	return `<domain type='qemu'>
 	<name>${escaped}</name>
-	${uuid === undefined ? "" : `<uuid>${uuid}</uuid>`}
 	<memory unit='MiB'>32</memory>
 	<os><type arch='x86_64' machine='pc'>hvm</type></os>
 	<devices>

@@ -2,7 +2,7 @@
  * The monitor of a domain by libvirt's own virt-qemu-qmp-proxy (package libvirt-clients-qemu). It answers
  * one command at a time: of two that come together it forgets one, and is stuck then.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectError, type QomfsError, TimeoutError } from "../../errors.ts";
@@ -15,6 +15,8 @@ import { closeSoon } from "./shutdown.ts";
 import { unattended, virshEnvironment } from "./virsh.ts";
 
 export const proxyName = "virt-qemu-qmp-proxy";
+
+const systemPython = "/usr/bin/python3";
 
 const lookMs = 10;
 
@@ -38,12 +40,8 @@ export async function openProxy(
 	const path = join(directory, "qmp");
 	const proxy = new Guarded({
 		directory,
-		command: [program, "-c", unattended(address.uri), uuid, path],
-		// It is written for the system's Python, whichever else comes first.
-		env: {
-			...virshEnvironment,
-			PATH: `/usr/bin:/bin:${process.env.PATH}`,
-		},
+		command: [...program, "-c", unattended(address.uri), uuid, path],
+		env: virshEnvironment,
 		isPiped: true,
 	});
 	let said = "";
@@ -75,11 +73,18 @@ export async function openProxy(
 	}
 }
 
-function proxyProgram(): string | undefined {
-	return (process.env.PATH ?? "")
+/** What starts it; undefined where it is not installed. */
+function proxyProgram(): readonly string[] | undefined {
+	const path = (process.env.PATH ?? "")
 		.split(delimiter)
 		.map((directory) => join(directory, proxyName))
 		.find((path) => existsSync(path));
+	if (path === undefined) return undefined;
+	// It says `env python3`, and is written for the system's, whichever else comes first.
+	const isScript = /^#!.*python/.test(
+		readFileSync(path, "latin1").slice(0, 80),
+	);
+	return isScript && existsSync(systemPython) ? [systemPython, path] : [path];
 }
 
 /** One command at a time, and events as QEMU sends them. */
