@@ -3,6 +3,7 @@
  * of its own: the machine's users stay as they are, and nothing of it outlives it.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -75,6 +76,10 @@ export class SshServer implements AsyncDisposable {
 	readonly directory: string;
 	/** The home of its user; everybody can reach it. */
 	readonly home: string;
+	/** Of the loopback interface, and no other server's: a port that is free now may be taken before sshd has it. */
+	readonly address = ["127", ...[1, 2, 3].map(() => randomInt(1, 255))].join(
+		".",
+	);
 	readonly #user: FarUser;
 	readonly #sockets = new Set<Socket>();
 	readonly #proxy: Server;
@@ -125,14 +130,14 @@ export class SshServer implements AsyncDisposable {
 
 	/** Starts it, with lines for its configuration. */
 	async serve(settings: readonly string[] = []): Promise<void> {
-		this.#port = await freePort();
+		this.#port = await freePort(this.address);
 		const server = join(this.directory, "server");
 		await writeFile(
 			join(server, "sshd_config"),
 			[
 				...settings,
 				`Port ${this.#port}`,
-				"ListenAddress 127.0.0.1",
+				`ListenAddress ${this.address}`,
 				`HostKey ${join(server, "hostkey")}`,
 				`AuthorizedKeysFile ${join(server, "authorized_keys")}`,
 				"PidFile none",
@@ -156,7 +161,7 @@ export class SshServer implements AsyncDisposable {
 			this.#said += text;
 		});
 		this.#process = child;
-		while (!(await answers(this.#port))) {
+		while (!(await answers(this.#port, this.address))) {
 			if (child.exitCode !== null)
 				throw new Error(`sshd has ended: ${this.#said}`);
 			await sleep(20);
@@ -244,7 +249,7 @@ export class SshServer implements AsyncDisposable {
 
 	#carry(client: Socket): void {
 		const server = connect({
-			...{ port: this.#port, host: "127.0.0.1", allowHalfOpen: true },
+			...{ port: this.#port, host: this.address, allowHalfOpen: true },
 		});
 		for (const [from, to] of [
 			[client, server],
@@ -262,8 +267,8 @@ export class SshServer implements AsyncDisposable {
 	}
 }
 
-async function freePort(): Promise<number> {
-	const server = createServer().listen(0, "127.0.0.1");
+async function freePort(address: string): Promise<number> {
+	const server = createServer().listen(0, address);
 	await once(server, "listening");
 	const { port } = server.address() as AddressInfo;
 	server.close();
@@ -271,9 +276,9 @@ async function freePort(): Promise<number> {
 	return port;
 }
 
-function answers(port: number): Promise<boolean> {
+function answers(port: number, address: string): Promise<boolean> {
 	return new Promise((settle) => {
-		const socket = connect(port, "127.0.0.1");
+		const socket = connect(port, address);
 		socket.once("connect", () => settle(true));
 		socket.once("error", () => settle(false));
 		socket.once("close", () => settle(false));

@@ -172,9 +172,9 @@ describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
 		],
 		[
 			"a key that is not known",
-			() => `ssh://127.0.0.1:${server().port}/q`,
+			() => `ssh://${server().address}:${server().port}/q`,
 			3,
-			/host key is not known here; 'ssh -p \d+ 127.0.0.1' shows it/,
+			/host key is not known here; 'ssh -p \d+ 127[.\d]+' shows it/,
 		],
 		["no such socket", "ssh://far/nosuch/q", 3, /no such socket on that host/],
 		["a file", "ssh://far/etc/passwd", 3, /not a socket; give the path/],
