@@ -232,7 +232,7 @@ describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
 	it.each([
 		["stops at once", "kill -STOP $$"],
 		["does not end when it is told to", "trap '' TERM; exec sleep 60"],
-		["has others speak for it", "sleep 60 & exec yes >&2"],
+		["has others speak for it", 'sleep 60 & echo $! >>"$0.pids"; exec yes >&2'],
 	])("is not waited for when ssh %s", async (_what, script) => {
 		const bin = join(box.directory, `bin ${_what}`);
 		await mkdir(bin);
@@ -249,6 +249,11 @@ describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
 		);
 		// It would be a minute, or no end.
 		expect(performance.now() - startMs).toBeLessThan(30_000);
+		const others = await readFile(join(bin, "ssh.pids"), "utf8").catch(
+			() => "",
+		);
+		for (const pid of others.split("\n").filter(Boolean))
+			process.kill(Number(pid));
 	});
 
 	it("needs an ssh here", async () => {
