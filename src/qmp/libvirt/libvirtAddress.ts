@@ -1,5 +1,6 @@
 /** A domain of libvirt: one of its URIs, with the name of the domain in its query. */
 import { AddressError } from "../../errors.ts";
+import { decoded, withParameter } from "../uri.ts";
 
 export interface LibvirtAddress {
 	readonly kind: "libvirt";
@@ -44,7 +45,7 @@ export function parseLibvirtAddress(text: string): LibvirtAddress {
 	const { uri, domain } = parseLibvirtUri(text);
 	if (!domain)
 		throw new AddressError(
-			`'${text}' names all running domains, and this needs one; write '${uri}${uri.includes("?") ? "&" : "?"}domain=NAME'`,
+			`'${text}' names all running domains, and this needs one; write '${withParameter(uri, "domain=NAME")}'`,
 		);
 	return { kind: "libvirt", uri, domain };
 }
@@ -52,14 +53,5 @@ export function parseLibvirtAddress(text: string): LibvirtAddress {
 /** The text that {@link parseLibvirtAddress} reads back. */
 export function formatLibvirtAddress({ uri, domain }: LibvirtAddress): string {
 	const name = domain.replace(/[\p{Cc} %&#?+]/gu, encodeURIComponent);
-	return `${uri}${uri.includes("?") ? "&" : "?"}domain=${name}`;
-}
-
-/** @throws AddressError */
-function decoded(part: string, text: string): string {
-	try {
-		return decodeURIComponent(part);
-	} catch {
-		throw new AddressError(`'${text}': write a percent sign as %25`);
-	}
+	return withParameter(uri, `domain=${name}`);
 }

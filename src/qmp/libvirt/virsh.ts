@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { ConnectError, TimeoutError } from "../../errors.ts";
+import { withParameter } from "../uri.ts";
 
 export interface Domain {
 	/** In the form that no name can be taken for. */
@@ -16,7 +17,7 @@ export const virshEnvironment = { LC_ALL: "C.UTF-8", INPUTRC: "/dev/null" };
 /** Its ssh is to ask nothing: it would ask for each command. */
 export function unattended(uri: string): string {
 	if (!/^qemu\+ssh:/.test(uri) || /[?&]no_tty=/.test(uri)) return uri;
-	return `${uri}${uri.includes("?") ? "&" : "?"}no_tty=1`;
+	return withParameter(uri, "no_tty=1");
 }
 
 /**

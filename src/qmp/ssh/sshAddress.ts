@@ -6,6 +6,7 @@ import {
 	tcpAddress,
 	unixAddress,
 } from "../socketAddress.ts";
+import { decoded } from "../uri.ts";
 
 /** Whom ssh(1) connects to. What is left out its own configuration says. */
 export interface SshDestination {
@@ -120,15 +121,6 @@ function encodedPath(path: string): string {
 
 function encoded(text: string, characters: RegExp): string {
 	return text.replace(characters, encodeURIComponent);
-}
-
-/** @throws AddressError */
-function decoded(part: string, text: string): string {
-	try {
-		return decodeURIComponent(part);
-	} catch {
-		throw new AddressError(`'${text}': write a percent sign as %25`);
-	}
 }
 
 /** @throws AddressError ssh(1) cannot be told of such a path */
