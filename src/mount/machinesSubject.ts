@@ -2,6 +2,7 @@
  * Several machines as what is mounted: each is a directory, with its own volume, session, cache and shared
  * monitor, so that one that is dead or hangs slows no other. One that is not there is an empty directory.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { beginningOf, UsageError } from "../errors.ts";
 import type { BackendChoice } from "../fuse/serve.ts";
 import type { JsonObject } from "../json.ts";
@@ -29,6 +30,9 @@ import type { NameHandle, Subject } from "./subject.ts";
 
 /** The kernel takes 4096 bytes of options in all. */
 const mostShown = 500;
+
+/** For saying what is wrong with a machine that was not there in time. */
+const graceMs = 500;
 
 /** @throws SnapshotError a snapshot among them cannot be read; UsageError nothing is there */
 export async function machinesSubject(
@@ -166,11 +170,18 @@ class Machines {
 		return member;
 	}
 
-	/** Each has its first chance before the mount is ready, so that what is there can be seen at once. */
+	/**
+	 * Each has its first chance before the mount is ready, so that what is there can be seen at once; but those
+	 * that wait for others, to be connected, come later.
+	 */
 	async open(): Promise<void> {
-		await Promise.all(
-			[...this.#members.values()].map((member) => member.openEventually()),
-		);
+		const mostMs = this.#settings.connectTimeoutSec * 1000 + graceMs;
+		await Promise.race([
+			Promise.all(
+				[...this.#members.values()].map((member) => member.openEventually()),
+			),
+			sleep(mostMs, undefined, { ref: false }),
+		]);
 	}
 
 	/**

@@ -115,9 +115,13 @@ describe("a monitor's address", () => {
 			.tuple(
 				anyHost,
 				fc.string({ unit: "grapheme", maxLength: 20 }),
-				fc.option(fc.string({ minLength: 1, maxLength: 5 }), {
-					nil: undefined,
-				}),
+				fc.option(
+					fc
+						.string({ minLength: 1, maxLength: 5 })
+						// It would be an option of ssh's.
+						.filter((user) => !user.startsWith("-")),
+					{ nil: undefined },
+				),
 			)
 			// biome-ignore lint/suspicious/noControlCharactersInRegex: ssh cannot be told of them
 			.filter(([, path]) => !/[\u0000\n]|\$\{|\/$/u.test(path) && path !== "")

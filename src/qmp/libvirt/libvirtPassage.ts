@@ -7,7 +7,12 @@ import {
 } from "../../errors.ts";
 import type { Passage, Transport } from "../transport.ts";
 import { formatLibvirtAddress, type LibvirtAddress } from "./libvirtAddress.ts";
+import { takeTurn } from "./turns.ts";
 import type { Domain } from "./virsh.ts";
+import type { FoundDomain } from "./virshTransport.ts";
+
+/** Nothing but a name can be meant by it, so that it need not be looked up. */
+const plainName = /^(?![0-9a-f-]{32,36}$)[a-z][\w.-]*$/i;
 
 /** One that says when nothing of it is left. */
 interface Ending extends Transport {
@@ -30,13 +35,11 @@ export class LibvirtPassage implements Passage {
 		return this.#carrier;
 	}
 
+	/** The time is counted from when it has its turn. */
 	async connect(timeoutMs: number): Promise<Transport> {
-		const startMs = performance.now();
-		const leftMs = () => Math.max(1, timeoutMs - (performance.now() - startMs));
 		try {
-			const domain = await this.#domain(leftMs());
-			this.#transport = await this.#open(domain, leftMs);
-			if (!this.#isClosed) return this.#transport;
+			const transport = await takeTurn(() => this.#connect(timeoutMs));
+			if (!this.#isClosed) return transport;
 			await this.close();
 			throw new DisconnectedError("the connection is closed");
 		} catch (error) {
@@ -50,14 +53,30 @@ export class LibvirtPassage implements Passage {
 		await this.#transport?.ended;
 	}
 
+	async #connect(timeoutMs: number): Promise<Transport> {
+		const startMs = performance.now();
+		const leftMs = () => Math.max(1, timeoutMs - (performance.now() - startMs));
+		if (this.#isClosed) throw new DisconnectedError("the connection is closed");
+		const name = this.address.domain;
+		if (!plainName.test(name))
+			return this.#open(await this.#domain(leftMs()), leftMs);
+		try {
+			return await this.#open({ key: name, name }, leftMs);
+		} catch (error) {
+			// What is wrong with the domain can be told better than by its monitor.
+			if (!(error instanceof TimeoutError)) await this.#domain(leftMs());
+			throw error;
+		}
+	}
+
 	/** @throws ConnectError there is none of that name, or it does not run */
-	async #domain(timeoutMs: number): Promise<Domain> {
+	async #domain(timeoutMs: number): Promise<FoundDomain> {
 		const { domainsOf } = await import("./virsh.ts");
 		const { uri, domain } = this.address;
 		const isIt = ({ name, uuid }: Domain) => name === domain || uuid === domain;
 		const running = await domainsOf(uri, "running", timeoutMs);
 		const found = running.find(isIt);
-		if (found) return found;
+		if (found) return { key: found.uuid, name: found.name };
 		const all = await domainsOf(uri, "all", timeoutMs);
 		const virsh = `virsh -c '${uri}'`;
 		throw new ConnectError(
@@ -67,10 +86,15 @@ export class LibvirtPassage implements Passage {
 		);
 	}
 
-	async #open(domain: Domain, leftMs: () => number): Promise<Ending> {
+	async #open(domain: FoundDomain, leftMs: () => number): Promise<Ending> {
+		this.#transport = await this.#opened(domain, leftMs);
+		return this.#transport;
+	}
+
+	async #opened(domain: FoundDomain, leftMs: () => number): Promise<Ending> {
 		if (this.#hasProxy) {
 			const { openProxy, proxyName } = await import("./proxyTransport.ts");
-			const proxied = await openProxy(this.address, domain.uuid, leftMs());
+			const proxied = await openProxy(this.address, domain.key, leftMs());
 			this.#carrier = proxyName;
 			if (proxied) return proxied;
 			this.#hasProxy = false;

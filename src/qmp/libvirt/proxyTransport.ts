@@ -23,13 +23,13 @@ const lookMs = 10;
 /**
  * Connects by a proxy of its own, which ends with the transport.
  *
- * @param uuid of the domain
+ * @param domain its UUID, or a plain name
  * @returns undefined where there is no proxy that runs
  * @throws ConnectError, TimeoutError
  */
 export async function openProxy(
 	address: LibvirtAddress,
-	uuid: string,
+	domain: string,
 	timeoutMs: number,
 ): Promise<ProxyTransport | undefined> {
 	const program = proxyProgram();
@@ -40,7 +40,7 @@ export async function openProxy(
 	const path = join(directory, "qmp");
 	const proxy = new Guarded({
 		directory,
-		command: [...program, "-c", unattended(address.uri), uuid, path],
+		command: [...program, "-c", unattended(address.uri), domain, path],
 		env: virshEnvironment,
 		isPiped: true,
 	});
@@ -152,7 +152,11 @@ export class ProxyTransport implements Transport {
 
 /** The proxy passes the data of an event on as a text. */
 function asEvent(text: string): string {
-	const event = parseJson(text);
-	if (!isObject(event) || typeof event.data !== "string") return text;
-	return formatJson({ ...event, data: parseJson(event.data) });
+	try {
+		const event = parseJson(text);
+		if (!isObject(event) || typeof event.data !== "string") return text;
+		return formatJson({ ...event, data: parseJson(event.data) });
+	} catch {
+		return text; // the session ends with what is no QMP
+	}
 }

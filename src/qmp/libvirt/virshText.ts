@@ -1,14 +1,18 @@
 /** What virsh(1) prints of a monitor, and what is typed to it, as QMP. */
 import { formatJson, type JsonObject, parseJson } from "../../json.ts";
 
-/** One line of virsh for a command of QMP; it has only what every quoting leaves as it is. */
-export function commandLine(uuid: string, request: JsonObject): string {
+/**
+ * One line of virsh for a command of QMP; it has only what every quoting leaves as it is.
+ *
+ * @param domain its UUID, or a plain name
+ */
+export function commandLine(domain: string, request: JsonObject): string {
 	const json = formatJson(request).replace(
 		/[^\x20-\x7e]|'/g,
 		(character) =>
 			`\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
 	);
-	return `qemu-monitor-command --domain ${uuid} --cmd '${json}'`;
+	return `qemu-monitor-command --domain ${domain} --cmd '${json}'`;
 }
 
 /**

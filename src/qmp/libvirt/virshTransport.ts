@@ -21,12 +21,7 @@ import { makePrivateDirectory } from "../privateDirectory.ts";
 import type { Transport } from "../transport.ts";
 import { formatLibvirtAddress, type LibvirtAddress } from "./libvirtAddress.ts";
 import { closeSoon } from "./shutdown.ts";
-import {
-	type Domain,
-	refusalIn,
-	unattended,
-	virshEnvironment,
-} from "./virsh.ts";
+import { refusalIn, unattended, virshEnvironment } from "./virsh.ts";
 import { commandLine, EventReader, withId } from "./virshText.ts";
 
 /** Whatever virsh says then, the domain or libvirt is gone, and not the command wrong. */
@@ -35,6 +30,13 @@ const isLoss =
 
 /** What virsh complains about comes by another pipe than its mark. */
 const complaintMs = 100;
+
+/** A domain as virsh is told of it. */
+export interface FoundDomain {
+	/** Its UUID, or its name where nothing else can be meant by that. */
+	readonly key: string;
+	readonly name: string;
+}
 
 const longestMark = 64;
 
@@ -51,11 +53,11 @@ interface Asked {
  */
 export async function openVirsh(
 	address: LibvirtAddress,
-	domain: Domain,
+	domain: FoundDomain,
 	timeoutMs: number,
 ): Promise<VirshTransport> {
 	const [commands, events] = await Promise.all(
-		[[], ["qemu-monitor-event", "--domain", domain.uuid, "--loop"]].map(
+		[[], ["qemu-monitor-event", "--domain", domain.key, "--loop"]].map(
 			async (words) => {
 				const directory = await makePrivateDirectory();
 				return new Guarded({
@@ -134,7 +136,7 @@ export class VirshTransport implements Transport {
 	onMessage: Transport["onMessage"] = () => {};
 	onClose: Transport["onClose"] = () => {};
 	readonly #where: string;
-	readonly #domain: Domain;
+	readonly #domain: FoundDomain;
 	readonly #commands: Guarded;
 	readonly #events: Guarded;
 	readonly #asked: Asked[] = [];
@@ -151,7 +153,7 @@ export class VirshTransport implements Transport {
 
 	constructor(
 		address: LibvirtAddress,
-		domain: Domain,
+		domain: FoundDomain,
 		commands: Guarded,
 		events: Guarded,
 	) {
@@ -205,7 +207,7 @@ export class VirshTransport implements Transport {
 		this.#asked.push({ id, mark });
 		// The mark is in two parts, for virsh shows what it reads.
 		this.#commands.stdin?.write(
-			`${commandLine(this.#domain.uuid, request)}\necho "M""${mark.slice(1)}"\n`,
+			`${commandLine(this.#domain.key, request)}\necho "M""${mark.slice(1)}"\n`,
 		);
 	}
 

@@ -21,17 +21,18 @@ export function ownTerminal(): string | undefined {
 
 /**
  * For a process without a terminal, ssh runs this to ask: the question is $1, the answer goes to standard
- * output (ssh(1), SSH_ASKPASS). It ends with ssh, and leaves the terminal as it was.
+ * output (ssh(1), SSH_ASKPASS). It ends with ssh, and leaves the terminal as it was. ssh reads the answer up to
+ * the end of a pipe that the watcher has, too: it starts before there is a trap, whose copy would catch the kill.
  */
 const askScript = `#!/bin/sh
 exec 3<>"$${terminalVariable}" || exit
-printf '%s' "$1" >&3
-[ "$SSH_ASKPASS_PROMPT" = none ] && exit
+[ "$SSH_ASKPASS_PROMPT" = none ] && { printf '%s' "$1" >&3; exit; }
 settings=$(stty -g <&3)
+(while kill -0 "$PPID"; do sleep 0.2; done; kill $$) >/dev/null 2>&1 &
 leave() { stty "$settings" <&3; echo >&3; exit 1; }
 trap leave INT TERM HUP
 case $1 in *yes/no*) ;; *) stty -echo <&3 ;; esac
-(while kill -0 "$PPID"; do sleep 0.2; done; kill $$) >/dev/null 2>&1 &
+printf '%s' "$1" >&3
 read -r answer <&3
 kill $! 2>/dev/null
 stty "$settings" <&3
