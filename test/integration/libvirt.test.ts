@@ -1,10 +1,19 @@
 /** The domains of a real libvirt, by its own proxy and by virsh. */
-import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
+import {
+	mkdtemp,
+	readdir,
+	readFile,
+	rm,
+	symlink,
+	writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { LibvirtServer, lacksLibvirt } from "../../tools/libvirtServer.ts";
+import { rootUser, SshServer } from "../../tools/sshServer.ts";
 import { defaultQemu } from "../../tools/virtualMachine.ts";
+import { lacksSsh } from "../support/farMachine.ts";
 import {
 	lacksMount,
 	type Mounted,
@@ -196,6 +205,31 @@ describe.skipIf(lacks)("libvirt", () => {
 		const finished = await box.qomfs(["find", "-s", sourceOf("off"), "/"]);
 		await server.virsh("undefine", "off");
 		expectRefusal(finished, 3, /the domain is shut off; virsh -c '.*' start/);
+	});
+
+	it.skipIf(lacksSsh)("is reached by its own ssh", async () => {
+		await using far = await SshServer.start(rootUser);
+		const netcat = join(far.home, "nc");
+		await writeFile(
+			netcat,
+			'#!/bin/sh\nfor socket; do :; done\nexec socat - "UNIX-CONNECT:$socket"\n',
+			{ mode: 0o755 },
+		);
+		const socket = join(server.directory, "libvirt-sock");
+		const source = `qemu+ssh://far/session?socket=${socket}&netcat=${netcat}&domain=one`;
+		for (const carrier of carriers) {
+			const env = far.environment({ ...process.env, ...environment(carrier) });
+			// Each virsh, and the proxy, has an ssh of its own.
+			const options = ["-o", "connect_timeout=30"];
+			expect(
+				await box.qomfs([source, box.mountpoint, ...options], { env }),
+				carrier,
+			).toMatchObject({ status: 0 });
+			expect(await readFile(join(box.mountpoint, "machine/type"), "utf8")).toBe(
+				"pc-i440fx-7.2-machine\n",
+			);
+			await box.qomfs(["umount", box.mountpoint]);
+		}
 	});
 
 	it("needs a virsh here", async () => {

@@ -38,8 +38,8 @@ export class LibvirtPassage implements Passage {
 	/** The time is counted from when it has its turn. */
 	async connect(timeoutMs: number): Promise<Transport> {
 		try {
-			const transport = await takeTurn(() => this.#connect(timeoutMs));
-			if (!this.#isClosed) return transport;
+			this.#transport = await takeTurn(() => this.#connect(timeoutMs));
+			if (!this.#isClosed) return this.#transport;
 			await this.close();
 			throw new DisconnectedError("the connection is closed");
 		} catch (error) {
@@ -53,7 +53,7 @@ export class LibvirtPassage implements Passage {
 		await this.#transport?.ended;
 	}
 
-	async #connect(timeoutMs: number): Promise<Transport> {
+	async #connect(timeoutMs: number): Promise<Ending> {
 		const startMs = performance.now();
 		const leftMs = () => Math.max(1, timeoutMs - (performance.now() - startMs));
 		if (this.#isClosed) throw new DisconnectedError("the connection is closed");
@@ -87,11 +87,6 @@ export class LibvirtPassage implements Passage {
 	}
 
 	async #open(domain: FoundDomain, leftMs: () => number): Promise<Ending> {
-		this.#transport = await this.#opened(domain, leftMs);
-		return this.#transport;
-	}
-
-	async #opened(domain: FoundDomain, leftMs: () => number): Promise<Ending> {
 		if (this.#hasProxy) {
 			const { openProxy, proxyName } = await import("./proxyTransport.ts");
 			const proxied = await openProxy(this.address, domain.key, leftMs());
