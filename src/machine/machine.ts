@@ -2,7 +2,6 @@
  * One long-lived machine: it outlives the QEMU that runs it. Mounts, commands and everything
  * else that looks at a machine take one; there is no other way to its monitor.
  */
-import { setTimeout as sleep } from "node:timers/promises";
 import { CachedSource } from "../cache/cachedSource.ts";
 import { BusyError, type QomfsError, TimeoutError } from "../errors.ts";
 import { formatJson, type Json, type JsonObject } from "../json.ts";
@@ -21,7 +20,6 @@ import { RequestQueue } from "../qmp/requestQueue.ts";
 import type {
 	CommandOptions,
 	OnTraffic,
-	QmpSession,
 	SessionOptions,
 } from "../qmp/session.ts";
 import { isPassage, type Way, wayTo } from "../qmp/way.ts";
@@ -31,6 +29,7 @@ import { OrderedSource } from "../qom/orderedSource.ts";
 import type { QomSource, QomView } from "../qom/source.ts";
 import { defaultFreshness, type Freshness, freshnessOf } from "./freshness.ts";
 import { Introspection } from "./introspection/introspection.ts";
+import { OwnMonitorWatch } from "./ownMonitorWatch.ts";
 
 export interface MachineOptions {
 	/** For connecting, greeting and negotiation together (3000). */
@@ -66,10 +65,6 @@ export interface MachineOptions {
 /** A QEMU that owes an answer for so long is called hung. The longest that was seen took 1.1 s. */
 const hungAfterMs = 3000;
 
-/** How often a monitor of our own is looked at, and how long it may owe an answer. */
-const lookMs = 10_000;
-const patienceMs = 10_000;
-
 export class Machine implements AsyncDisposable {
 	readonly address: Address;
 	/** Objects and properties, each asked anew. */
@@ -78,15 +73,13 @@ export class Machine implements AsyncDisposable {
 	readonly view: QomView;
 	readonly #way: Way;
 	readonly #connection: Connection;
+	readonly #ownMonitor: OwnMonitorWatch;
 	readonly #live: LiveSource;
 	readonly #introspection: Introspection;
 	readonly #cached: CachedSource;
 	readonly #forgetting = new Set<() => Promise<void>>();
 	#version: QemuVersion | undefined;
 	#sinceMs = Date.now();
-	#hasOwnMonitor = false;
-	/** It has not answered in time, and it is not clear yet why. */
-	#doubted: QmpSession | undefined;
 
 	/** Not connected yet: `open` or `openLater`. Use {@link connect}. */
 	constructor(address: Address, options: MachineOptions = {}) {
@@ -95,6 +88,7 @@ export class Machine implements AsyncDisposable {
 		const { connectTimeoutMs, timeoutMs, onTraffic, delayMs } = options;
 		this.address = address;
 		this.#way = wayTo(address);
+		this.#ownMonitor = new OwnMonitorWatch(this.#way);
 		const sessionOptions: SessionOptions = {
 			negotiate: negotiates,
 			...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
@@ -130,8 +124,7 @@ export class Machine implements AsyncDisposable {
 					isSocketAddress(address) && mayAddMonitor()
 						? await addMonitor(given, address, sessionOptions)
 						: undefined;
-				this.#hasOwnMonitor = own !== undefined;
-				if (own) this.#watch(own);
+				if (own) this.#ownMonitor.start(own);
 				return own;
 			},
 			reconnects,
@@ -153,7 +146,6 @@ export class Machine implements AsyncDisposable {
 		this.view = this.#cached;
 		this.subscribe({
 			onLost: () => {
-				this.#hasOwnMonitor = false;
 				this.#cached.forgetAll();
 				this.#introspection.forget();
 			},
@@ -197,7 +189,7 @@ export class Machine implements AsyncDisposable {
 
 	/** Whether the monitor that was given serves somebody else meanwhile. */
 	get hasOwnMonitor(): boolean {
-		return this.#hasOwnMonitor;
+		return this.#ownMonitor.isOn;
 	}
 
 	/** What carries the connection to its monitor, where the address does not say. */
@@ -223,47 +215,9 @@ export class Machine implements AsyncDisposable {
 		try {
 			return await this.#connection.execute(command, args, options);
 		} catch (error) {
-			if (error instanceof TimeoutError) void this.#leaveMuteMonitor();
+			if (error instanceof TimeoutError) void this.#ownMonitor.doubt();
 			throw error;
 		}
-	}
-
-	/** Asks for a sign of life now and then: there may be only events, which would not come. */
-	#watch(own: QmpSession): void {
-		const timer = setInterval(() => {
-			const { owedSinceMs } = own;
-			if (owedSinceMs === undefined)
-				own
-					.execute("query-name", undefined, { timeoutMs: patienceMs })
-					.catch(() => {}); // it is owed from now on
-			else if (Date.now() - owedSinceMs > patienceMs)
-				void this.#leaveMuteMonitor();
-		}, lookMs);
-		timer.unref();
-		void own.ended.then(() => clearInterval(timer));
-	}
-
-	/**
-	 * Whoever deletes our monitor leaves us a connection that stays open and says nothing. If QEMU
-	 * answers elsewhere meanwhile, it is as good as lost.
-	 */
-	async #leaveMuteMonitor(): Promise<void> {
-		const { session } = this.#connection;
-		if (!this.#hasOwnMonitor || !session || this.#doubted === session) return;
-		this.#doubted = session;
-		const sinceMs = session.owedSinceMs;
-		const owes = () =>
-			session === this.#connection.session && session.owedSinceMs === sinceMs;
-		for (let waitMs = 100; owes(); waitMs = Math.min(waitMs * 2, 60_000)) {
-			const answers = await connectSession(this.#way).then(
-				(given) => given.close().then(() => true),
-				() => false, // it is stopped, or serves somebody else
-			);
-			// An answer that is on its way at last is not late any more then.
-			await sleep(waitMs, undefined, { ref: false });
-			if (answers && owes()) await session.close();
-		}
-		this.#doubted = undefined;
 	}
 
 	/** Tells of events, losses and returns from now on; returns its end. */
@@ -329,7 +283,7 @@ export class Machine implements AsyncDisposable {
 			...(!session && { reason: this.reason.message }),
 			...(isHung && { hungSince: new Date(owedSinceMs).toISOString() }),
 			source: formatAddress(this.address),
-			monitor: this.#hasOwnMonitor ? "own" : "given",
+			monitor: this.hasOwnMonitor ? "own" : "given",
 			...(this.carrier !== undefined && { through: this.carrier }),
 			qemu: this.#version ? formatVersion(this.#version) : null,
 			machine: this.#live.machineType ?? null,

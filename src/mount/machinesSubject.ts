@@ -9,14 +9,9 @@ import type { JsonObject } from "../json.ts";
 import { log } from "../log.ts";
 import { formatAddress } from "../qmp/address.ts";
 import { joinPath, rootPath } from "../qom/path.ts";
-import {
-	controlDirectory,
-	controlName,
-} from "../vfs/control/controlDirectory.ts";
-import { LogFile } from "../vfs/control/logFile.ts";
-import type { Directory, Entry, Node } from "../vfs/node.ts";
-import { Volume } from "../vfs/volume.ts";
+import type { Directory } from "../vfs/node.ts";
 import { machineSubject } from "./machineSubject.ts";
+import { machinesRoot } from "./machinesRoot.ts";
 import {
 	farMonitors,
 	libvirtDomains,
@@ -121,7 +116,11 @@ class Machines {
 			mostWaiting === undefined
 				? backend
 				: { ...backend, mostWaiting: Math.ceil(mostWaiting / 6) };
-		this.root = this.#rootDirectory();
+		this.root = machinesRoot({
+			...{ mountpoint, readOnly: settings.readOnly },
+			members: this.#members,
+			status: () => this.status(),
+		});
 	}
 
 	get count(): number {
@@ -259,65 +258,4 @@ class Machines {
 			unmount: async () => "unmounted",
 		};
 	}
-
-	#rootDirectory(): Directory {
-		const sinceMs = Date.now();
-		const { readOnly } = this.#settings;
-		const volume = new Volume({
-			...{ readOnly, unsafeWrites: false, hideUnreadable: false },
-			...{ mountpoint: this.#mountpoint, mostWaiting: undefined },
-			sinceMs: () => sinceMs,
-		});
-		const control = controlDirectory(volume, {
-			status: () => this.status(),
-			events: new LogFile(0),
-			links: () => ({}),
-		});
-		const known = () =>
-			({
-				kind: "directory",
-				mode: volume.mode(0o755),
-				size: 0,
-				mtimeMs: sinceMs,
-			}) as const;
-		const nodeOf = (member: Subject) => whileThere(member);
-		return {
-			kind: "directory",
-			volume,
-			path: rootPath,
-			waits: false,
-			attributes: async () => known(),
-			known,
-			hidden: (name) => (name === controlName ? control : undefined),
-			lookup: async (name) => {
-				const member = this.#members.get(name);
-				return member && nodeOf(member);
-			},
-			entries: async () =>
-				[...this.#members].map(([name, member]) => ({
-					name,
-					node: nodeOf(member),
-				})),
-		};
-	}
-}
-
-/** The root of a machine, which is empty while the machine is not there. */
-function whileThere({ root, isThere }: Subject): Directory {
-	return {
-		kind: "directory",
-		volume: root.volume,
-		path: root.path,
-		waits: root.waits,
-		attributes: () => root.attributes(),
-		known: () => root.known(),
-		xattrs: () =>
-			root.xattrs?.() ?? { names: async () => [], get: async () => undefined },
-		hidden: (name): Node | undefined => root.hidden?.(name),
-		lookup: async (name) => (isThere() ? root.lookup(name) : undefined),
-		entries: async (): Promise<readonly Entry[]> =>
-			isThere() ? root.entries() : [],
-		symlink: (name, target) => root.symlink?.(name, target),
-		unlink: (name) => root.unlink?.(name) ?? false,
-	};
 }
