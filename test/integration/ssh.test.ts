@@ -398,6 +398,33 @@ describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
 		});
 	});
 
+	describe("behind a jump host", () => {
+		const refused = "ProxyJump nosuch.invalid";
+
+		it.each([
+			["is reached", "ProxyJump far", undefined],
+			[
+				"is told from one behind a host that is not there",
+				refused,
+				/ssh:\/\/inner: .*nosuch.invalid/,
+			],
+		])("%s", async (_what, way, message) => {
+			const config = await readFile(server().clientConfig, "utf8");
+			const { address, port } = server();
+			await writeFile(
+				server().clientConfig,
+				`Host inner\n HostName ${address}\n Port ${port}\n ${way}\n${config.replace("Host far", "Host far inner")}`,
+			);
+			try {
+				const found = await find(`ssh://inner${vm.socket}`);
+				if (message) expectRefusal(found, 3, message);
+				else expect(found).toMatchObject({ status: 0, stderr: "" });
+			} finally {
+				await writeFile(server().clientConfig, config);
+			}
+		});
+	});
+
 	describe("of a directory there", () => {
 		it("is found behind what a login shell says by itself", async () => {
 			const directory = join(server().home, "spoken of");
