@@ -51,13 +51,16 @@ export function pathMatcher(pattern: string): (path: QomPath) => boolean {
 		for (const name of pathNames(path)) {
 			const next = new Set<number>();
 			for (const at of reached) {
+				if (at === matchers.length) continue;
 				const matches = matchers[at];
-				if (at < matchers.length && !matches) next.add(at);
-				if (matches?.(name)) for (const each of skipped(at + 1)) next.add(each);
+				// A `**` may stand for this name, too, and more.
+				if (!matches) for (const each of skipped(at)) next.add(each);
+				else if (matches(name))
+					for (const each of skipped(at + 1)) next.add(each);
 			}
 			reached = next;
 		}
-		return [...reached].some((at) => skipped(at).includes(matchers.length));
+		return reached.has(matchers.length);
 	};
 
 	/** A `**` may stand for nothing. */

@@ -106,6 +106,18 @@ describe.skipIf(lacksQemu)("qomfs watch", () => {
 		await watching.stop();
 	});
 
+	it.each(["io0.poll-*", "**/io0", "i?0.poll-max-ns"])(
+		"sees what %s means, wherever that is",
+		async (pattern) => {
+			await poll(8);
+			const watching = await start(pattern, ...often);
+			await poll(9);
+			const [line] = await watching.seen(1);
+			expect(line).toMatch(/ \/objects\/io0\.poll-max-ns: 8 -> 9$/);
+			await watching.stop();
+		},
+	);
+
 	it("--json prints what programs read, --csv a table", async () => {
 		await poll(5);
 		const json = await start("io0.poll-max-ns", "--json", ...often);

@@ -1,7 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { matchObjects } from "../../src/qom/matchObjects.ts";
-import { isPattern, matcher, matchNames } from "../../src/qom/pattern.ts";
+import {
+	isPattern,
+	matcher,
+	matchNames,
+	pathMatcher,
+} from "../../src/qom/pattern.ts";
 import { FakeMachine, type FakeTree } from "../support/tools.ts";
 
 describe("a pattern for names", () => {
@@ -182,5 +187,47 @@ describe.each([
 	it("are none where nothing fits", async () => {
 		expect(await found("/machine/nosuch*")).toEqual([]);
 		expect(await found("*nosuch*")).toEqual([]);
+	});
+});
+
+describe("paths that a pattern means", () => {
+	const names = ["a", "b", "ab"] as const;
+	const paths = ["/"];
+	for (let from = 0, depth = 0; depth < 4; depth++) {
+		const above = paths.slice(from);
+		from = paths.length;
+		for (const path of above)
+			for (const name of names)
+				paths.push(path === "/" ? `/${name}` : `${path}/${name}`);
+	}
+	const deepTree: FakeTree = Object.fromEntries(
+		paths.map((path) => [
+			path,
+			path.split("/").length > 4
+				? []
+				: names.map((name) => [name, "child<container>"] as const),
+		]),
+	);
+
+	it("are those of the objects that it finds", async () => {
+		await fc.assert(
+			fc.asyncProperty(
+				fc.boolean(),
+				fc.array(fc.constantFrom("a", "ab", "*", "**", "?", "a*"), {
+					minLength: 1,
+					maxLength: 5,
+				}),
+				async (isAbsolute, parts) => {
+					const pattern = `${isAbsolute ? "/" : ""}${parts.join("/")}`;
+					fc.pre(isPattern(pattern));
+					const machine = new FakeMachine(deepTree, true);
+					const found = await matchObjects(machine, pattern);
+					const there = found.filter((path) => path in deepTree);
+					expect(paths.filter(pathMatcher(pattern))).toEqual(
+						paths.filter((path) => there.includes(path)),
+					);
+				},
+			),
+		);
 	});
 });

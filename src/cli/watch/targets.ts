@@ -93,11 +93,14 @@ async function patternTarget(
 	}
 	return firstKnown(readingsOf(word), async (reading: Reading) => {
 		await selectProperties(source, reading); // tells if there are none
+		const object = isPattern(reading.object)
+			? reading.object
+			: await absolutePath(source, reading.object);
 		return {
 			kind: "tree",
-			start: fixedPart(reading.object),
+			start: fixedPart(object),
 			isWhole: false,
-			hasObject: pathMatcher(reading.object),
+			hasObject: pathMatcher(object),
 			hasProperty: matcher(reading.property),
 		};
 	});
