@@ -85,9 +85,12 @@ function readObject(
 		const name = member?.name ?? given;
 		if (values.has(name))
 			throw new UsageError(`'${prefix}${name}' is given twice`);
+		const key = `${prefix}${name}`;
+		const isText = !member && type !== anyMembers && isBare(text);
+		if (isText) onGuess(key, text);
 		values.set(
 			name,
-			read(text, member?.type ?? { kind: "any" }, `${prefix}${name}`, onGuess),
+			isText ? text : read(text, member?.type ?? { kind: "any" }, key, onGuess),
 		);
 	}
 	const missing = members.filter(
@@ -128,6 +131,15 @@ function read(
 	throw new UsageError(
 		`'${key}' has no members: it is ${describeType(type)}; write ${key}=VALUE`,
 	);
+}
+
+/**
+ * Whether a text is neither quoted nor in brackets, nor a boolean. Where the schema describes nothing, as for the
+ * properties of devices, QEMU is given such a text itself first, which it reads by their types, or tells them:
+ * `addr=10` is slot 16, and the integer 10 something else.
+ */
+function isBare(text: Json): text is string {
+	return typeof text === "string" && !/^[[{"']|^(true|false)$/i.test(text);
 }
 
 const anyMembers: ObjectType = {

@@ -102,13 +102,13 @@ describe("a guess that QEMU refuses", () => {
 			"Parameter 'd' expects uint64",
 			"Parameter 'e' expects integer",
 		]);
-		await run("device_add driver=x a=8K b=on c=5 d=1K e=1K f=5");
+		await run("device_add driver=x a=8K b=on c=true d=1K e=1K f=5");
 		expect(sent).toHaveLength(6);
 		expect(sent[0]).toBe(
-			'device_add {"driver":"x","a":"8K","b":"on","c":5,"d":"1K","e":"1K","f":5}',
+			'device_add {"driver":"x","a":"8K","b":"on","c":true,"d":"1K","e":"1K","f":"5"}',
 		);
 		expect(sent[5]).toBe(
-			'device_add {"driver":"x","a":8192,"b":true,"c":"5","d":1024,"e":1024,"f":5}',
+			'device_add {"driver":"x","a":8192,"b":true,"c":"true","d":1024,"e":1024,"f":"5"}',
 		);
 	});
 

@@ -117,12 +117,15 @@ describe("arguments that the schema knows", () => {
 
 describe("arguments that nothing tells the kind of", () => {
 	it("are guessed, and remembered as they were typed", () => {
-		expect(typed("device_add driver=5 max-bytes=0x10 on=true")).toEqual({
-			args: { driver: "5", "max-bytes": 16, on: true },
+		expect(typed("device_add driver=5 max-bytes=10 on=true")).toEqual({
+			args: { driver: "5", "max-bytes": "10", on: true },
 			guesses: new Map([
-				["max-bytes", "0x10"],
+				["max-bytes", "10"],
 				["on", "true"],
 			]),
+		});
+		expect(typed("device_add driver=5 addr=0xb a={'b':0x10}").args).toEqual({
+			...{ driver: "5", addr: "0xb", a: { b: 16 } },
 		});
 		expect(typed("qom-set path=/ property=a value={'b':1}")).toEqual({
 			args: { path: "/", property: "a", value: { b: 1 } },
