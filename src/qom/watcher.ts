@@ -14,6 +14,14 @@ import { walkLevels } from "./walk.ts";
 
 /** What is watched. */
 export type WatchTarget =
+	| PlainTarget
+	| {
+			readonly kind: "places";
+			/** What is there at the moment. */
+			find(): Promise<readonly PlainTarget[]>;
+	  };
+
+export type PlainTarget =
 	| {
 			readonly kind: "property";
 			readonly path: QomPath;
@@ -67,8 +75,12 @@ export type Change =
  */
 export async function look(
 	source: QomSource,
-	targets: readonly WatchTarget[],
+	wanted: readonly WatchTarget[],
 ): Promise<Sight> {
+	const targets: PlainTarget[] = [];
+	for (const each of wanted)
+		if (each.kind === "places") targets.push(...(await each.find()));
+		else targets.push(each);
 	const objects = new Map<QomPath, string | undefined>();
 	const values = new Map<string, SeenValue>();
 	const put = (path: QomPath, property: string, value: ShownValue) =>
@@ -100,11 +112,17 @@ export async function look(
 				if (parseType(type).kind !== "child" && target.hasProperty(name))
 					seen.set(name, await shownValue(source, path, name, contents));
 			if ([...seen.values()].some(isGone)) continue;
-			if (target.isWhole) objects.set(path, type);
+			if (target.isWhole) objects.set(path, type ?? typeIn(seen));
 			for (const [name, value] of seen) put(path, name, value);
 		}
 	}
 	return { objects, values };
+}
+
+/** Nobody has listed the object where a tree begins. */
+function typeIn(seen: ReadonlyMap<string, ShownValue>): string | undefined {
+	const type = seen.get("type");
+	return typeof type === "string" ? type : undefined;
 }
 
 /** Whether an object was unplugged between its listing and its values. */

@@ -1,10 +1,11 @@
 /** Where the socket of a shared monitor lies: named after the monitor, so that it is found by it. */
 import { createHash } from "node:crypto";
-import { readlink, realpath, stat } from "node:fs/promises";
+import { readFile, readlink, realpath, stat } from "node:fs/promises";
 import { connect } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DisconnectedError } from "../errors.ts";
+import { isObject, parseJson } from "../json.ts";
 import { type Address, formatAddress, parseAddress } from "../qmp/address.ts";
 import { notConnected } from "../qmp/openSession.ts";
 import {
@@ -67,7 +68,7 @@ export function listens(
 export async function reachableAddress(source: string): Promise<Address> {
 	const ofMount = await addressOfMount(source);
 	if (ofMount) return ofMount;
-	const address = parseAddress(source);
+	const address = (await monitorOfMount(source)) ?? parseAddress(source);
 	for (const path of await sharedPaths(address))
 		if (await listens(path))
 			return { kind: "unix", path, named: formatAddress(address) };
@@ -119,16 +120,41 @@ export async function reachedBy(
 export async function addressOfMount(
 	source: string,
 ): Promise<Address | undefined> {
+	const directory = await directoryOf(source);
+	if (directory === undefined) return undefined;
+	const path = await inTime(readlink(join(directory, ".qomfs", "qmp.sock")));
+	return path === undefined
+		? undefined
+		: { kind: "unix", path, named: directory };
+}
+
+/** The monitor of a mount that does not share it, such as the second one of a machine. */
+async function monitorOfMount(source: string): Promise<Address | undefined> {
+	const directory = await directoryOf(source);
+	if (directory === undefined) return undefined;
+	const text = await inTime(
+		readFile(join(directory, ".qomfs", "status"), "utf8"),
+	);
+	try {
+		const status = parseJson(text ?? "");
+		const monitor = isObject(status) ? status.source : undefined;
+		return typeof monitor === "string" ? parseAddress(monitor) : undefined;
+	} catch {
+		return undefined; // it is no mount of ours
+	}
+}
+
+async function directoryOf(source: string): Promise<string | undefined> {
 	const address = parseAddress(source);
 	if (address.kind !== "unix") return undefined;
 	const stats = await stat(address.path).catch(() => undefined);
-	if (!stats?.isDirectory()) return undefined;
-	const target = readlink(join(address.path, ".qomfs", "qmp.sock"));
-	const path = await Promise.race([
-		target.catch(() => undefined),
+	return stats?.isDirectory() ? resolve(address.path) : undefined;
+}
+
+/** What a mount answers; undefined where it has none, or hangs. */
+function inTime<Value>(answer: Promise<Value>): Promise<Value | undefined> {
+	return Promise.race([
+		answer.catch(() => undefined),
 		sleep(patienceMs, undefined, { ref: false }),
 	]);
-	return path === undefined
-		? undefined
-		: { kind: "unix", path, named: resolve(address.path) };
 }

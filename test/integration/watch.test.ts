@@ -118,6 +118,63 @@ describe.skipIf(lacksQemu)("qomfs watch", () => {
 		},
 	);
 
+	it("follows what comes to a directory such as by-type, and goes", async () => {
+		const watching = await start(
+			...["by-type/iothread/*", "--json", "--rate", "5000", ...often],
+		);
+		const change = async (number: number) =>
+			JSON.parse((await watching.seen(number))[number - 1] ?? "");
+		await machine.qmp.execute("object-add", {
+			"qom-type": "iothread",
+			id: "late0",
+		});
+		const late = { path: "/objects/late0", type: "iothread" };
+		expect(await change(1)).toMatchObject({ ...late, change: "added" });
+		await machine.qmp.execute("object-del", { id: "late0" });
+		expect(await change(2)).toMatchObject({ ...late, change: "removed" });
+		await watching.stop();
+	});
+
+	it("looks at what --until waits for more often than at all the rest", async () => {
+		await poll(10);
+		// All of it takes so long that the test would end before the second look.
+		const watching = await start(
+			...["--until", "io0.poll-max-ns=11", "--rate", "2", ...often],
+		);
+		await poll(11);
+		expect(await watching.ended).toBe(0);
+		expect(watching.lines()).toContainEqual(
+			expect.stringMatching(/poll-max-ns: 10 -> 11$/),
+		);
+	});
+
+	it("takes a pattern where QMP_SOCKET names the machine", async () => {
+		const watched = (...words: readonly string[]) =>
+			tools.run("qomfs", "watch", ...words, "--for", "0.1");
+		for (const pattern of ["/objects/io0.poll-*", "io0", "by-id/io0"])
+			expect(await watched(pattern)).toMatchObject({
+				status: 0,
+				stderr: expect.stringMatching(/watching [1-9]/),
+			});
+		expect((await watched("tcp:localhost:1", "io0")).stderr).toMatch(
+			/localhost:1/,
+		);
+	});
+
+	it.each([
+		["nosuch", /Device 'nosuch' not found/],
+		["nosuch*", /nosuch\*: no object matches/],
+		["/objects/nosuch/", /Device '\/objects\/nosuch' not found/],
+		["by-type/iothread", /no object matches; there is/],
+		["io0.nosuch", /Property 'iothread.nosuch' not found/],
+	])("tells that there is no %s", async (word, message) => {
+		expectRefusal(
+			await tools.run("qomfs", "watch", "-s", String(tools.socket), word),
+			1,
+			message,
+		);
+	});
+
 	it("--json prints what programs read, --csv a table", async () => {
 		await poll(5);
 		const json = await start("io0.poll-max-ns", "--json", ...often);
@@ -186,8 +243,6 @@ describe.skipIf(lacksQemu)("qomfs watch", () => {
 			import.meta.url,
 		);
 		for (const [args, status, message] of [
-			[["-s", socket, "io0.nosuch"], 1, /nosuch/],
-			[["-s", socket, "nosuch*"], 2, /names no property/],
 			[["-s", socket, "--until", "io0"], 2, /PATH\.PROPERTY=VALUE/],
 			[["-s", socket, "--json", "--csv"], 2, /cannot be used with/],
 			[["-s", socket, "sec0.data"], 2, /secrets are not watched/],

@@ -4,7 +4,12 @@ import { objectTypeOf } from "../../qom/contents.ts";
 import { isClock } from "../../qom/diff/volatile.ts";
 import { isSecret } from "../../qom/guard.ts";
 import { matchObjects } from "../../qom/matchObjects.ts";
-import { type QomPath, rootPath, splitPath } from "../../qom/path.ts";
+import {
+	type QomPath,
+	rootPath,
+	splitPath,
+	withoutTrailingSlashes,
+} from "../../qom/path.ts";
 import {
 	fixedPart,
 	isPattern,
@@ -16,10 +21,11 @@ import {
 	firstKnown,
 	type Reading,
 	readingsOf,
+	selectObjects,
 	selectProperties,
 } from "../../qom/select.ts";
 import type { QomSource } from "../../qom/source.ts";
-import type { WatchTarget } from "../../qom/watcher.ts";
+import type { PlainTarget, WatchTarget } from "../../qom/watcher.ts";
 import { absolutePath } from "../absolutePath.ts";
 
 /**
@@ -34,9 +40,11 @@ export async function targetsOf(
 	if (words.length === 0) return [treeOf(rootPath)];
 	const targets: WatchTarget[] = [];
 	for (const word of words)
-		if (isPlace(word) && isPattern(word))
-			targets.push(...(await targetsAt(source, word)));
-		else targets.push(await targetOf(source, word));
+		if (isPlace(word) && isPattern(word)) {
+			await targetsAt(source, word); // tells if there are none
+			const find = () => targetsAt(source, word).catch(asUnknown);
+			targets.push({ kind: "places", find: async () => (await find()) ?? [] });
+		} else targets.push(await targetOf(source, word));
 	return targets;
 }
 
@@ -44,7 +52,7 @@ export async function targetsOf(
 async function targetsAt(
 	source: QomSource,
 	word: string,
-): Promise<readonly WatchTarget[]> {
+): Promise<readonly PlainTarget[]> {
 	const objects = await matchObjects(source, word).catch(asUnknown);
 	if (objects) return objects.map(treeOf);
 	const properties = await firstKnown(readingsOf(word), (reading) =>
@@ -56,17 +64,30 @@ async function targetsAt(
 
 async function targetOf(source: QomSource, word: string): Promise<WatchTarget> {
 	if (isPattern(word)) return patternTarget(source, word);
-	const object = await absolutePath(source, word).catch(asUnknown);
-	if (object !== undefined && (await isThere(source, object)))
+	let unknown: unknown;
+	try {
+		const object = await absolutePath(source, word);
+		await source.list(object);
 		return treeOf(object);
-	return propertyTarget(source, word);
+	} catch (error) {
+		asUnknown(error);
+		unknown = error;
+	}
+	if (!/[./]/.test(word)) throw unknown;
+	try {
+		return await propertyTarget(source, withoutTrailingSlashes(word));
+	} catch (error) {
+		// Without a dot, rather an object was meant.
+		if (!word.includes(".")) asUnknown(error);
+		throw word.includes(".") ? error : unknown;
+	}
 }
 
 /** The property that `PATH.PROPERTY` names. @throws QomError */
 export async function propertyTarget(
 	source: QomSource,
 	word: string,
-): Promise<Extract<WatchTarget, { kind: "property" }>> {
+): Promise<Extract<PlainTarget, { kind: "property" }>> {
 	return firstKnown(readingsOf(word), async ({ object, property }) => {
 		const path = await absolutePath(source, object);
 		const entries = await source.list(path);
@@ -84,7 +105,10 @@ async function patternTarget(
 	source: QomSource,
 	word: string,
 ): Promise<WatchTarget> {
-	if ((await matchObjects(source, word)).length > 0) {
+	const objects = /[./]/.test(word)
+		? await matchObjects(source, word)
+		: await selectObjects(source, word); // tells if there are none
+	if (objects.length > 0) {
 		const matches = pathMatcher(word);
 		return {
 			...treeOf(fixedPart(word)),
@@ -106,7 +130,7 @@ async function patternTarget(
 	});
 }
 
-function treeOf(start: QomPath): Extract<WatchTarget, { kind: "tree" }> {
+function treeOf(start: QomPath): Extract<PlainTarget, { kind: "tree" }> {
 	return {
 		...{ kind: "tree", start, isWhole: true },
 		hasObject: () => true,
@@ -118,13 +142,6 @@ function treeOf(start: QomPath): Extract<WatchTarget, { kind: "tree" }> {
 function isWithin(path: QomPath, matches: (path: QomPath) => boolean): boolean {
 	if (matches(path)) return true;
 	return path !== rootPath && isWithin(splitPath(path)[0], matches);
-}
-
-async function isThere(source: QomSource, path: QomPath): Promise<boolean> {
-	return source
-		.list(path)
-		.then(() => true, asUnknown)
-		.then((found) => found === true);
 }
 
 function asUnknown(error: unknown): undefined {
