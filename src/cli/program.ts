@@ -33,6 +33,12 @@ export async function runProgram(
 ): Promise<ExitStatus> {
 	const [first = "", ...rest] = words;
 	if (launcher === "qomfs" && commandOf(first)) return runProgram(first, rest);
+	if (launcher === "qomfs" && first === "help") {
+		const [name = "", ...others] = rest;
+		refuseMoreHelp(name, others);
+		if (commandOf(name)) return runProgram(name, ["--help"]);
+		if (/^(help|-h|--help)$/.test(name)) return runProgram(launcher, ["help"]);
+	}
 	if (launcher === "qomfs" && words.length === 0)
 		return (await createProgram(launcher)).command.help({ error: true });
 	let status: ExitStatus = exitStatus.done;
@@ -181,17 +187,34 @@ function refuseUnknownCommand(
 	{ command, subcommands }: Program,
 	words: readonly string[],
 ): void {
-	const [word = ""] = words;
-	if (subcommands.length === 0 || word.startsWith("-")) return;
+	const asksHelp = words[0] === "help"; // commander's own
+	const [word] = asksHelp ? words.slice(1) : words;
+	if (subcommands.length === 0 || word === undefined) return;
+	if (!asksHelp && word.startsWith("-")) return;
 	if (subcommands.some(({ command }) => command.name() === word)) return;
+	const isThere = existsSync(word);
+	if (isThere && !asksHelp) return; // a SOURCE, or a MOUNTPOINT alone
 	const visible = command.createHelp().visibleCommands(command);
-	const names = visible.map((each) => each.name());
-	if (names.includes(word)) return; // commander's own help
-	if (existsSync(word)) return; // a SOURCE, or a MOUNTPOINT alone
-	const question = didYouMean(word, names);
-	if (question || (words.length === 1 && !/[/:]/.test(word)))
+	const question = didYouMean(
+		word,
+		visible.map((each) => each.name()),
+	);
+	if (question || asksHelp || (words.length === 1 && !/[/:]/.test(word)))
 		throw new UsageError(
-			`unknown command '${word}', and no directory of that name; ${question ?? "'qomfs --help' lists them"}`,
+			`unknown command '${word}'${isThere ? "" : ", and no directory of that name"}; ${question ?? "'qomfs --help' lists them"}`,
+		);
+}
+
+/**
+ * commander takes any words behind the one that it helps with.
+ *
+ * @throws UsageError
+ */
+function refuseMoreHelp(name: string, others: readonly string[]): void {
+	const other = others.find((word) => !/^(-h|--help)$/.test(word));
+	if (other !== undefined)
+		throw new UsageError(
+			`unexpected argument '${other}'; 'qomfs help ${name}' takes no more`,
 		);
 }
 

@@ -53,6 +53,35 @@ describe("help", () => {
 		await box.remove();
 	});
 
+	it("of all is what 'help' and 'help help' print, of a tool what its own does", async () => {
+		const box = await Sandbox.create();
+		const all = await box.qomfs(["--help"]);
+		for (const words of [["help"], ["help", "help"]])
+			expect(await box.qomfs(words)).toEqual(all);
+		const tool = await box.qomfs(["qom-get", "--help"]);
+		expect(await box.qomfs(["help", "qom-get"])).toEqual(tool);
+		await box.remove();
+	});
+
+	it("for what is no command is refused like that command", async () => {
+		const box = await Sandbox.create();
+		for (const word of ["nosuch", "snapshto"]) {
+			const refused = await box.qomfs([word]);
+			expect(refused.status).toBe(2);
+			expect(await box.qomfs(["help", word])).toEqual(refused);
+		}
+		expect(await box.qomfs(["help", "/"])).toMatchObject({
+			status: 2,
+			stderr: "qomfs: unknown command '/'; 'qomfs --help' lists them\n",
+		});
+		expect(await box.qomfs(["help", "types", "x"])).toMatchObject({
+			...{ status: 2, stdout: "" },
+			stderr:
+				"qomfs: unexpected argument 'x'; 'qomfs help types' takes no more\n",
+		});
+		await box.remove();
+	});
+
 	it("tells the version of the package", async () => {
 		const file = new URL("../../package.json", import.meta.url);
 		const { version } = JSON.parse(await readFile(file, "utf8"));
