@@ -51,25 +51,31 @@ export class Access {
 	}
 
 	/** Whether a request comes from the page of this server. */
-	isOwn({ headers, method }: IncomingMessage): boolean {
+	isOwn(request: IncomingMessage): boolean {
+		return this.hasKey(request) && this.#isFromHere(request);
+	}
+
+	/** Whether whoever asks has opened the address, be it from another page. */
+	hasKey({ headers }: IncomingMessage): boolean {
 		const cookies = (headers.cookie ?? "").split(/; */);
 		const prefix = `${this.#cookieName}=`;
-		const hasKey = cookies.some(
+		return cookies.some(
 			(cookie) =>
 				cookie.startsWith(prefix) &&
 				isEqual(cookie.slice(prefix.length), this.#key),
 		);
+	}
+
+	#isFromHere({ headers, method = "" }: IncomingMessage): boolean {
 		const { origin } = headers;
 		const isSameOrigin = this.#names.some(
 			(name) => origin === `http://${name}`,
 		);
 		// A browser names the origin of everything that changes something.
-		const isFromHere =
-			method === "GET" && origin === undefined ? true : isSameOrigin;
+		const changesNothing = method === "GET" || method === "HEAD";
 		const site = headers["sec-fetch-site"];
 		return (
-			hasKey &&
-			isFromHere &&
+			(isSameOrigin || (changesNothing && origin === undefined)) &&
 			(site === undefined || site === "same-origin" || site === "none")
 		);
 	}

@@ -107,28 +107,39 @@ export class PageServer {
 				return refuse(response, 403, noKey);
 			return void response.writeHead(303, { location: "/" }).end();
 		}
-		if (!this.#access.isOwn(request)) return refuse(response, 403, noKey);
+		if (!this.#access.isOwn(request))
+			return refuse(
+				response,
+				403,
+				this.#access.hasKey(request) ? notFromHere : noKey,
+			);
 		this.#rest();
-		switch (`${request.method} ${url.pathname}`) {
-			case "GET /":
-				return this.#sendPage(response);
-			case "GET /live":
+		const taken = methods.get(url.pathname);
+		if (!taken) return refuse(response, 404, "there is no such thing here");
+		if (!taken.includes(request.method ?? "")) {
+			response.setHeader("allow", taken.join(", "));
+			return refuse(response, 405, `this takes ${taken.join(" and ")} alone`);
+		}
+		switch (url.pathname) {
+			case "/":
+				return this.#sendPage(response, request.method === "HEAD");
+			case "/live":
 				return this.#sendChanges(url.searchParams, response);
-			case "POST /set":
+			case "/set":
 				return this.#set(request, response);
-			default:
-				return refuse(response, 404, "there is no such thing here");
 		}
 	}
 
-	async #sendPage(response: ServerResponse): Promise<void> {
+	async #sendPage(response: ServerResponse, isHead: boolean): Promise<void> {
 		const parts = await pageParts();
-		const data = await this.#options.load();
+		// A head tells nothing of the machine, so nothing is asked.
+		const data = isHead ? undefined : await this.#options.load();
 		response.writeHead(200, {
 			...headers,
 			"content-type": "text/html; charset=utf-8",
 			"content-security-policy": `${contentSecurityPolicy(parts)}; frame-ancestors 'none'`,
 		});
+		if (!data) return void response.end();
 		for (const piece of pageDocument(parts, data)) response.write(piece);
 		response.end();
 	}
@@ -191,6 +202,16 @@ export class PageServer {
 
 const noKey =
 	"this page is for whoever has opened the address that 'qomfs web' has printed, which works once; start it again for a new one";
+
+const notFromHere =
+	"this was sent by another page, or names no origin; only the page of this server may send it";
+
+/** What there is, and the methods that each takes. */
+const methods: ReadonlyMap<string, readonly string[]> = new Map([
+	["/", ["GET", "HEAD"]],
+	["/live", ["GET"]],
+	["/set", ["POST"]],
+]);
 
 const headers = {
 	"cache-control": "no-store",

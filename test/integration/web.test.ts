@@ -37,6 +37,11 @@ describe.skipIf(lacksQemu)("qomfs web", () => {
 
 	it("listens on loopback alone, and gives nothing to who has no key", async () => {
 		expect(web.address.hostname).toBe("127.0.0.1");
+		// A preview of the address in a mail must not use it up.
+		const { pathname, search } = web.address;
+		expect((await web.ask(pathname + search, { method: "HEAD" })).status).toBe(
+			403,
+		);
 		for (const path of ["/", "/live?path=/", "/nosuch", "/?token=wrong"]) {
 			const { status, text, headers } = await web.ask(path);
 			expect(status).toBe(403);
@@ -127,8 +132,47 @@ describe.skipIf(lacksQemu)("qomfs web", () => {
 			status: 413,
 			text: "the value is too long\n",
 		});
-		expect((await web.ask("/set")).status).toBe(404);
 		expect((await web.ask("/%00/../etc/passwd")).status).toBe(404);
+	});
+
+	it("tells which methods it takes, to who may ask", async () => {
+		const head = await web.ask("/", { method: "HEAD" });
+		expect(head).toMatchObject({ status: 200, text: "" });
+		const { origin } = web.address;
+		for (const [method, path, allow] of [
+			["POST", "/", "GET, HEAD"],
+			["DELETE", "/", "GET, HEAD"],
+			["HEAD", "/live", "GET"],
+			["GET", "/set", "POST"],
+		] as const) {
+			const asked = { method, headers: { origin } };
+			const { status, headers } = await web.ask(path, asked);
+			expect([status, headers.allow]).toEqual([405, allow]);
+		}
+	});
+
+	it.each(["HEAD", "POST", "DELETE"])(
+		"answers %s of strangers and of other pages with 403",
+		async (method) => {
+			const { origin } = web.address;
+			for (const headers of [
+				{ origin, cookie: "qomfs-1=x" },
+				{ origin, host: "evil.example" },
+				{ origin: "http://evil.example" },
+				{ origin, "sec-fetch-site": "cross-site" },
+			])
+				expect(await web.ask("/", { method, headers })).toMatchObject({
+					status: 403,
+				});
+		},
+	);
+
+	it("tells who has the cookie, but no origin, what is missing", async () => {
+		const { status, text } = await web.ask("/", { method: "DELETE" });
+		expect([status, text]).toEqual([
+			403,
+			expect.stringContaining("names no origin"),
+		]);
 	});
 
 	it("asks QEMU nothing while nobody looks, and only for what is in sight", async () => {
