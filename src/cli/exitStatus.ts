@@ -23,7 +23,7 @@ export const exitStatus = {
 /** One of {@link exitStatus}. */
 export type ExitStatus = (typeof exitStatus)[keyof typeof exitStatus];
 
-/** A failure in another process, with the exit status that it reported. */
+/** A failure with the exit status of what has caused it, such as another process. */
 export class ClassifiedError extends QomfsError {
 	readonly status: ExitStatus;
 

@@ -75,13 +75,29 @@ export async function writeWholeFile(
 			throw error;
 		}
 	} catch (error) {
-		const { code, message, syscall } = error as NodeJS.ErrnoException;
+		const { code, syscall } = error as NodeJS.ErrnoException;
 		if (syscall === undefined || code === undefined) throw error;
-		throw new QomfsError(
-			`cannot write ${path}: ${code === "ENOENT" ? "no such directory" : message.replace(/,.*$/s, "")}`,
-			{ cause: error },
-		);
+		throw cannotWrite(path, error as NodeJS.ErrnoException);
 	}
+}
+
+const writeReasons: ReadonlyMap<string | undefined, string> = new Map([
+	["ENOENT", "no such directory"],
+	["EISDIR", "it is no regular file"],
+]);
+
+/** What a user reads where the system refuses to write a file. */
+export function cannotWrite(
+	path: string,
+	cause: NodeJS.ErrnoException,
+): QomfsError {
+	const reason = writeReasons.get(cause.code) ?? systemReason(cause);
+	return new QomfsError(`cannot write ${path}: ${reason}`, { cause });
+}
+
+/** Without the call and the path. */
+export function systemReason({ message }: NodeJS.ErrnoException): string {
+	return message.replace(/,.*$/s, "");
 }
 
 const lookMs = 100;

@@ -346,6 +346,7 @@ describe.skipIf(lacksQemu)("qomfs watch", () => {
 					line(0.05, "poll-max-ns", 199),
 					line(0.1, "type", "x"),
 					line(0.1, "nosuch", 1),
+					'{"at": 0.1, "path": "/objects/io0", "property": "poll-max-ns", "value": 99999999999999999999}',
 				].join("\n"),
 			);
 			const { socket = "" } = tools;
@@ -353,8 +354,67 @@ describe.skipIf(lacksQemu)("qomfs watch", () => {
 			expect(finished.status).toBe(1);
 			expect(finished.stderr).toMatch(/type.*not writable/);
 			expect(finished.stderr).toMatch(/nosuch.*not found/);
+			expect(finished.stderr).toMatch(
+				/^qomfs: \/objects\/io0\.poll-max-ns: 9{20}: does not fit into 64 bits$/m,
+			);
 			expect(await machine.get("/objects/io0", "poll-max-ns")).toBe(200);
 			expect(await machine.get("/objects/io0", "poll-grow")).toBe(3);
+		});
+
+		it("tells what it cannot put back where QEMU has stopped", async () => {
+			const file = at("long.jsonl");
+			const line = (at: number, property: string, value: number) =>
+				JSON.stringify({ at, path: "/objects/io0", property, value });
+			const lines = [
+				line(0, "poll-max-ns", 41),
+				line(0, "poll-grow", 3),
+				line(1.5, "poll-grow", 4),
+			];
+			await writeFile(file, lines.join("\n"));
+			const vm = await startTestMachine();
+			const qmp = await RawQmp.connect(vm.secondSocket);
+			const io0 = { path: "/objects/io0", property: "poll-max-ns" };
+			try {
+				await qmp.execute("qom-set", { ...io0, value: 40 });
+				const replay = ["replay", file, vm.socket];
+				const running = tools.start(
+					...(["qomfs", ...replay] as const),
+					...["--restore", "--timeout", "1"],
+				);
+				await expect.poll(() => qmp.execute("qom-get", io0)).toBe(41);
+				vm.process.kill("SIGSTOP");
+				expect(await running.ended).toBe(5);
+				expect(running.stderr()).toBe(
+					[
+						"qomfs: /objects/io0.poll-max-ns: not put back to 40: QEMU gave no answer in time",
+						"qomfs: /objects/io0.poll-grow: not put back to 0: QEMU gave no answer in time",
+						"qomfs: some values were not put back, see above\n",
+					].join("\n"),
+				);
+			} finally {
+				vm.process.kill("SIGCONT");
+				qmp.close();
+				await vm.stop();
+			}
+		});
+
+		it("tell in plain words of files that cannot be read or written", async () => {
+			const { socket = "" } = tools;
+			expectRefusal(
+				await tools.run("qomfs", "replay", directory, socket),
+				1,
+				/: a directory, and no recording/,
+			);
+			for (const option of ["--vcd", "--record"])
+				for (const [path, reason] of [
+					["/nosuch/x", "no such directory"],
+					[directory, "it is no regular file"],
+				] as const)
+					expectRefusal(
+						await tools.run("qomfs", "watch", socket, option, path),
+						1,
+						new RegExp(`: cannot write ${path}: ${reason}\n$`),
+					);
 		});
 
 		it.each<[string, string, RegExp]>([

@@ -1,13 +1,21 @@
 /** `qomfs replay`: plays recorded values back into a machine. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { QomError, QomfsError, ValueError } from "../../errors.ts";
+import {
+	beginningOf,
+	QomError,
+	QomfsError,
+	TimeoutError,
+	ValueError,
+} from "../../errors.ts";
 import type { Json } from "../../json.ts";
 import { formatValue, incomplete, kindOfValue } from "../../qom/codec.ts";
+import { isSecret } from "../../qom/guard.ts";
 import type { QomPath } from "../../qom/path.ts";
 import type { PropertyInfo, QomSource } from "../../qom/source.ts";
 import { write } from "../../qom/write.ts";
 import type { CommandDefinition } from "../command.ts";
 import { untilSignal } from "../endings.ts";
+import { ClassifiedError, statusOf } from "../exitStatus.ts";
 import {
 	lasting,
 	type MachineFlags,
@@ -20,7 +28,7 @@ import {
 	socketOption,
 	timeoutOption,
 } from "../options.ts";
-import { errorLine } from "../text.ts";
+import { errorLine, noteLine } from "../text.ts";
 import {
 	type RecordedValue,
 	type Recording,
@@ -135,12 +143,56 @@ async function replay(
 		}
 		await until(endSec);
 	} finally {
-		if (restore)
-			for (const played of properties.values())
-				if (played) await set(played, played.before);
+		if (restore) {
+			const played = [...properties.values()].filter(
+				(each) => each !== undefined,
+			);
+			await putBack(played, set);
+		}
 	}
 	if (refused.size > 0)
 		throw new QomfsError("some values were refused, see above");
+}
+
+/** Characters of a value in a message. */
+const maxShown = 60;
+
+/**
+ * Each that could not be put back is named: the user may do it by hand.
+ *
+ * @throws ClassifiedError the machine has failed
+ */
+async function putBack(
+	properties: readonly Played[],
+	set: (played: Played, value: Json) => Promise<void>,
+): Promise<void> {
+	let failure: QomfsError | undefined;
+	for (const played of properties) {
+		const { path, info, before } = played;
+		try {
+			// To wait in vain for one is enough.
+			if (!failure) await set(played, before);
+		} catch (error) {
+			if (!(error instanceof QomfsError)) throw error;
+			failure = error;
+		}
+		if (!failure) continue;
+		const reason =
+			failure instanceof TimeoutError
+				? "QEMU gave no answer in time"
+				: failure.message;
+		const value = isSecret(undefined, info.name)
+			? "its secret"
+			: beginningOf(formatValue(before), maxShown);
+		process.stderr.write(
+			noteLine(`${path}.${info.name}: not put back to ${value}: ${reason}`),
+		);
+	}
+	if (failure)
+		throw new ClassifiedError(
+			"some values were not put back, see above",
+			statusOf(failure),
+		);
 }
 
 /** The way of every write: guarded, and in the kind that the property takes. */
@@ -151,7 +203,11 @@ async function setValue(
 ): Promise<void> {
 	const text = formatValue(value);
 	const kind = kindOfValue(value);
-	const set = await write(source, { object: path, info, text, kind });
-	if (set === incomplete)
-		throw new ValueError(`${path}.${info.name}: ${text} is no value`);
+	try {
+		const set = await write(source, { object: path, info, text, kind });
+		if (set === incomplete) throw new ValueError(`${text} is no value`);
+	} catch (error) {
+		if (!(error instanceof ValueError)) throw error;
+		throw new ValueError(`${path}.${info.name}: ${error.message}`);
+	}
 }

@@ -1,8 +1,8 @@
 /** What can be done with what is seen. */
 import { type FileHandle, open } from "node:fs/promises";
-import { QomfsError } from "../../errors.ts";
 import type { QmpEvent } from "../../qmp/messages.ts";
 import type { Change, Sight } from "../../qom/watcher.ts";
+import { cannotWrite } from "../wholeFile.ts";
 
 /** All times in milliseconds since 1970. */
 export interface WatchOutput {
@@ -58,8 +58,4 @@ export class TextFile {
 			await this.#handle.close();
 		}
 	}
-}
-
-function cannotWrite(path: string, cause: Error): QomfsError {
-	return new QomfsError(`cannot write ${path}: ${cause.message}`, { cause });
 }

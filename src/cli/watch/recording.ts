@@ -15,6 +15,7 @@ import {
 import type { ShownValue } from "../../qom/contents.ts";
 import type { QomPath } from "../../qom/path.ts";
 import { type Change, jsonOf, type Sight } from "../../qom/watcher.ts";
+import { systemReason } from "../wholeFile.ts";
 import type { TextFile, WatchOutput } from "./output.ts";
 
 /** What the first member of the first line says. */
@@ -80,10 +81,15 @@ export interface Recording {
 	readonly isRecorded: boolean;
 }
 
+const readReasons: ReadonlyMap<string, string> = new Map([
+	["ENOENT", "no such file"],
+	["EISDIR", "a directory, and no recording of 'qomfs watch --record'"],
+]);
+
 /** @throws QomfsError it cannot be read; the message says where */
 export async function readRecording(file: string): Promise<Recording> {
 	const text = await readFile(file, "utf8").catch((cause) => {
-		const reason = cause.code === "ENOENT" ? "no such file" : cause.message;
+		const reason = readReasons.get(cause.code) ?? systemReason(cause);
 		throw new QomfsError(`${file}: ${reason}`, { cause });
 	});
 	const values: RecordedValue[] = [];
