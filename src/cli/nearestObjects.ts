@@ -30,8 +30,16 @@ export async function withNearest(
 			cause: error,
 		});
 	}
-	const found = await candidates(source, error).catch(() => []);
+	const found = await candidates(source, error).catch(
+		(): readonly string[] => [],
+	);
 	if (found.length === 0) return error;
+	// It is there all the same: QEMU takes every slash for the end of a name.
+	if (refusal === "no such object" && found.includes(path))
+		return new QomfsError(
+			`${error.message}; its name holds a slash, so no path leads to it`,
+			{ cause: error },
+		);
 	const names = found.slice(0, mostNamed).join(", ");
 	const more = found.length > mostNamed ? ", ..." : "";
 	return new QomfsError(`${error.message}; there is ${names}${more}`, {

@@ -80,9 +80,15 @@ function nameOf(path: QomPath): string {
 	return pathNames(path).join(":");
 }
 
-/** Whether a path begins in one of these directories. */
+/** Whether a path begins in one of these directories, or as it stands in a mount. */
 export function isPlace(path: string): boolean {
-	return placeFinders.has(pathNames(path)[0] ?? "") && !path.startsWith("/");
+	return placeFinders.has(placeNames(path)[0] ?? "") && !path.startsWith("/");
+}
+
+/** A mount has these directories in `.qomfs`. */
+function placeNames(path: string): readonly string[] {
+	const names = pathNames(path);
+	return names[0] === ".qomfs" ? names.slice(1) : names;
 }
 
 /**
@@ -95,7 +101,7 @@ export async function placesOf(
 	source: QomSource,
 	path: string,
 ): Promise<readonly QomPath[]> {
-	const [first = "", ...names] = pathNames(path);
+	const [first = "", ...names] = placeNames(path);
 	const all = await placeFinders.get(first)?.(source);
 	const found = all ? pathsIn(all, names) : [];
 	if (found.length > 0) return found;
@@ -113,7 +119,7 @@ export async function placeEntries(
 	source: QomSource,
 	path: string,
 ): Promise<readonly PlaceEntry[] | undefined> {
-	const [first = "", ...names] = pathNames(path);
+	const [first = "", ...names] = placeNames(path);
 	let places: Places | QomPath | undefined =
 		await placeFinders.get(first)?.(source);
 	for (const name of names) {

@@ -31,6 +31,13 @@ describe.skipIf(lacksQemu)("the tools take", () => {
 	it.each<[string, readonly string[], string]>([
 		["qom-get", ["by-id/net0.mac"], "52:54:00:00:00:01"],
 		["qom-get", ["by-id/io0.type"], "iothread"],
+		// As they stand in a mount.
+		["qom-get", [".qomfs/by-bus/pci/00:07.0-00.0.mac"], "52:54:00:00:00:01"],
+		[
+			"qomfs",
+			["find", ".qomfs/by-bus/usb/*"],
+			`${at}/hub\n${at}/kbd\n${at}/mouse`,
+		],
 		["qom-get", ["by-bus/pci/00:07.0-00.0.mac"], "52:54:00:00:00:01"],
 		["qom-get", ["by-bus/pci/00:07.0.type"], "pcie-root-port"],
 		["qom-get", ["by-bus/usb/xhci.0-2.3.type"], "usb-mouse"],
@@ -69,6 +76,7 @@ describe.skipIf(lacksQemu)("the tools take", () => {
 				["by-bus/usb/xhci.0-1", `${at}/kbd`],
 				["by-type/iothread/objects:io0", "/objects/io0"],
 				["by-type/iothread/*", "/objects/io0"],
+				[".qomfs/by-id/net0", `${at}/net0`],
 			] as const) {
 				const named = await tools.run(tool, ...args, place);
 				expect(named.stdout).not.toBe("");
@@ -112,6 +120,8 @@ describe.skipIf(lacksQemu)("the tools take", () => {
 		["qom-get", ["by-bus/pci/99*.mac"], /by-bus\/pci\/99\*: .* 00:00\.0, /],
 		["qom-set", ["by-id/nosuch.x", "1"], /there is .*, \.\.\.\n$/],
 		["qom-list", ["by-bus/pic"], /there is pci\n$/],
+		["qom-list", [".qomfs/by-bus/pic"], /there is pci\n$/],
+		["qom-get", [".qomfs/status.x"], /not found/],
 		["qom-list", ["by-bus"], /by-bus: no object matches; there is /],
 		["qom-list", ["by-bus/usb"], /there is xhci\.0-1, xhci\.0-2, /],
 		["qom-list", ["by-id/net0/nosuch"], /not found/],

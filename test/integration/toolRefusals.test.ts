@@ -41,6 +41,25 @@ describe.skipIf(lacksQemu)("the tools", () => {
 		])("of %j", async ([tool = "", ...args], message) => {
 			expectRefusal(await tools.run(tool, ...args), 1, message);
 		});
+
+		it("but not the same again, where a name holds a slash", async () => {
+			const id = "we ird:x/y";
+			const backend = { type: "null", data: {} };
+			await machine.qmp.execute("chardev-add", { id, backend });
+			try {
+				for (const [tool, word] of [
+					["qom-list", `/chardevs/${id}`],
+					["qom-get", `/chardevs/${id}.type`],
+				] as const)
+					expectRefusal(
+						await tools.run(tool, word),
+						1,
+						/not found; its name holds a slash, so no path leads to it\n$/,
+					);
+			} finally {
+				await machine.qmp.execute("chardev-remove", { id });
+			}
+		});
 	});
 
 	it.each([
