@@ -68,7 +68,10 @@ export function listens(
 export async function reachableAddress(source: string): Promise<Address> {
 	const ofMount = await addressOfMount(source);
 	if (ofMount) return ofMount;
-	const address = (await monitorOfMount(source)) ?? parseAddress(source);
+	const monitor = (await monitorOfMount(source)) ?? source;
+	const ofAnother = monitor !== source && (await addressOfMount(monitor));
+	if (ofAnother) return ofAnother;
+	const address = parseAddress(monitor);
 	for (const path of await sharedPaths(address))
 		if (await listens(path))
 			return { kind: "unix", path, named: formatAddress(address) };
@@ -129,7 +132,7 @@ export async function addressOfMount(
 }
 
 /** The monitor of a mount that does not share it, such as the second one of a machine. */
-async function monitorOfMount(source: string): Promise<Address | undefined> {
+async function monitorOfMount(source: string): Promise<string | undefined> {
 	const directory = await directoryOf(source);
 	if (directory === undefined) return undefined;
 	const text = await inTime(
@@ -138,7 +141,7 @@ async function monitorOfMount(source: string): Promise<Address | undefined> {
 	try {
 		const status = parseJson(text ?? "");
 		const monitor = isObject(status) ? status.source : undefined;
-		return typeof monitor === "string" ? parseAddress(monitor) : undefined;
+		return typeof monitor === "string" ? monitor : undefined;
 	} catch {
 		return undefined; // it is no mount of ours
 	}

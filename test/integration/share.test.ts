@@ -262,6 +262,9 @@ describe.skipIf(lacksMount)("a shared monitor", () => {
 			const value = async ({ sh }: Mounted) =>
 				(await sh('cat "$M/objects/io0/poll-max-ns"')).stdout;
 			await second.sh('echo 77 > "$M/objects/io0/poll-max-ns"');
+			const tools = await Tools.create(second.path);
+			expect(await tools.output("qom-get", "io0.poll-max-ns")).toBe("77\n");
+			await tools.remove();
 			expect([await value(first), await value(second)]).toEqual([
 				...["77\n", "77\n"],
 			]);
