@@ -177,24 +177,21 @@ function changeLines({
 }: PropertyDifference): readonly string[] {
 	const label = from === undefined ? name : `${from} -> ${name}`;
 	const types = [before?.type, after?.type];
+	const [old, now] = [before, after].map((each) => valueText(each) || "(none)");
 	const line = (text: string) => `    ${onOneLine(text)}`;
-	if (types[0] !== types[1])
-		return [
-			line(
-				`${label}: ${valueText(before)} (${types[0]}) -> ${valueText(after)} (${types[1]})`,
-			),
-		];
+	if (types[0] !== types[1] && !types.includes(undefined))
+		return [line(`${label}: ${old} (${types[0]}) -> ${now} (${types[1]})`)];
 	if (before?.value !== undefined && after?.value !== undefined) {
 		const members = memberLines(label, before.value, after.value);
 		if (members) return members.map(line);
 	}
-	return [line(`${label}: ${valueText(before)} -> ${valueText(after)}`)];
+	return [line(`${label}: ${old} -> ${now}`)];
 }
 
 /**
  * How much is different, object by object, and in all.
  *
- * @param noun what they are
+ * @param noun what several of them are
  */
 export function statLines(
 	found: readonly ObjectDifference[],
@@ -210,6 +207,7 @@ export function statLines(
 	);
 	const count = (change: ObjectDifference["change"]) =>
 		found.filter((each) => each.change === change).length;
+	const added = count("added");
 	const renamed = found.filter(isRenamed);
 	return [
 		...counted.map(({ change, path, properties }) =>
@@ -217,6 +215,6 @@ export function statLines(
 				`${marks[change][0]} ${path.padEnd(width)} | ${properties.length}`,
 			),
 		),
-		`${count("added")} ${noun} added, ${count("removed")} removed, ${count("changed")} changed, ${renamed.length} renumbered`,
+		`${added} ${added === 1 ? noun.slice(0, -1) : noun} added, ${count("removed")} removed, ${count("changed")} changed, ${renamed.length} renumbered`,
 	];
 }

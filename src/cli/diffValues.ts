@@ -2,7 +2,7 @@
 import { beginningOf } from "../errors.ts";
 import { formatJson, isObject, type Json } from "../json.ts";
 import { formatValue } from "../qom/codec.ts";
-import type { PropertyDocument } from "../qom/objectDocument.ts";
+import type { ComparedProperty } from "../qom/diff/compare.ts";
 import { parseType } from "../qom/types.ts";
 import { unsetLink } from "../qom/write.ts";
 
@@ -47,13 +47,14 @@ export function memberLines(
 /** Longer ones are cut; `--json` has them whole. */
 const longestValue = 100;
 
-export function valueText(document: PropertyDocument | undefined): string {
+/** Empty where there is none, as of a property of a type without a default. */
+export function valueText(document: ComparedProperty | undefined): string {
 	if (!document) return "";
-	const { value, error, redacted, type } = document;
+	const { value, error, redacted, type = "" } = document;
 	if (redacted) return "<redacted>";
-	if (value === undefined) return `<${error}>`;
+	if (value === undefined) return error === undefined ? "" : `<${error}>`;
 	if (value === "" && parseType(type).kind === "link") return unsetLink;
-	return value === null && type === "" ? "" : jsonText(value);
+	return jsonText(value);
 }
 
 function jsonText(value: Json): string {

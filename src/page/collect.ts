@@ -2,7 +2,10 @@
 import { formatJson } from "../json.ts";
 import { log } from "../log.ts";
 import { formatValue } from "../qom/codec.ts";
-import type { ObjectDifference } from "../qom/diff/compare.ts";
+import type {
+	ComparedProperty,
+	ObjectDifference,
+} from "../qom/diff/compare.ts";
 import { type Described, describeTypes } from "../qom/diff/defaults.ts";
 import type {
 	ObjectDocument,
@@ -208,7 +211,7 @@ export function differenceEntries(
 	}));
 }
 
-function textOf(document: PropertyDocument | undefined): string | null {
+function textOf(document: ComparedProperty | undefined): string | null {
 	if (!document) return null;
 	const { value, error, redacted } = document;
 	if (redacted) return "<redacted>";

@@ -84,6 +84,28 @@ describe("differences as lines", () => {
 		]);
 	});
 
+	it("tell of types what is known of their properties, which may have no default", () => {
+		const lines = diffLines(
+			[
+				changed("t", [
+					{
+						name: "n",
+						before: { type: "int" },
+						after: { type: "int", value: 1 },
+					},
+					{ name: "u", before: { value: 1 }, after: { type: "int", value: 2 } },
+					{ name: "new", after: { type: "int" } },
+				]),
+			],
+			false,
+		);
+		expect(lines.slice(1)).toEqual([
+			"    n: (none) -> 1",
+			"    u: 1 -> 2",
+			"    + new",
+		]);
+	});
+
 	it("put objects with the same changes together", () => {
 		const change = [value("n", 1, 2)];
 		expect(
@@ -176,7 +198,10 @@ describe("differences as lines", () => {
 			),
 		).toEqual([
 			"~ /a | 2",
-			"1 objects added, 0 removed, 1 changed, 1 renumbered",
+			"1 object added, 0 removed, 1 changed, 1 renumbered",
+		]);
+		expect(statLines([whole("added", "x")], "types")).toEqual([
+			"1 type added, 0 removed, 0 changed, 0 renumbered",
 		]);
 	});
 });

@@ -258,7 +258,7 @@ describe.skipIf(lacksQemu)("qomfs diff", () => {
 		expect(lines.length).toBeLessThan(150);
 		const types = await told("other", "first", "--types");
 		expect(types).toContainEqual(expect.stringMatching(/^\+ monitor-qmp /));
-		expect(types).toContainEqual("    rombar: 1 -> -1");
+		expect(types).toContainEqual("    rombar: 1 (uint32) -> -1 (int32)");
 	});
 
 	it("tells of one machine what is no default", async () => {
@@ -266,6 +266,28 @@ describe.skipIf(lacksQemu)("qomfs diff", () => {
 		expect(finished).toMatchObject({ status: 1, stderr: "" });
 		expect(finished.stdout).toContain("    vectors: ");
 		expect(finished.stdout).toMatch(/^--- the defaults of its types$/m);
+	});
+
+	it("never calls equal what has nothing to be compared with", async () => {
+		expectRefusal(
+			await diff("--defaults", at("set"), "io0"),
+			2,
+			/io0: nothing is compared, because no default is known of iothread; /,
+		);
+		await qomfs("snapshot", at("first"), "-o", at("plain"));
+		const plain = ["--types", at("plain"), at("plain")];
+		const ofTypes = /properties and defaults are not compared, because none/;
+		expectRefusal(await diff(...plain, "iothread"), 2, ofTypes);
+		expectRefusal(await diff(...plain), 0, ofTypes);
+		const described = ["--types", at("first"), at("again")];
+		expectRefusal(
+			await diff(...described, "isa-debugcon"),
+			2,
+			/are not compared, because not both sides know them of isa-debugcon; /,
+		);
+		const nothing = { status: 0, stdout: "", stderr: "" };
+		expect(await diff(...described, "iothread")).toEqual(nothing);
+		expect(await diff(...described, "i*")).toEqual(nothing);
 	});
 
 	it("--json has all of it, --stat only the numbers", async () => {

@@ -1,12 +1,15 @@
 /** What is different between two trees of objects. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Json } from "../../src/json.ts";
 import { compare, type ObjectDifference } from "../../src/qom/diff/compare.ts";
+import { differencesOfTypes } from "../../src/qom/diff/defaults.ts";
 import type {
 	ObjectDocument,
 	PropertyDocument,
 } from "../../src/qom/objectDocument.ts";
 import { joinPath, splitPath } from "../../src/qom/path.ts";
+import type { Description } from "../../src/qom/source.ts";
 import { parseType } from "../../src/qom/types.ts";
 import { randomTree, renumbered } from "../support/randomTrees.ts";
 
@@ -80,7 +83,7 @@ function applied(
 			else if (kind === "value") own.set(name, property);
 		}
 		for (const { name, after } of difference?.properties ?? [])
-			if (after) own.set(name, after);
+			if (after) own.set(name, after as PropertyDocument);
 		const newType = difference ? difference.type : type;
 		own.set("type", { type: "string", value: newType });
 		put(newPath, newType, [...own]);
@@ -169,3 +172,36 @@ function without(
 			),
 		}));
 }
+
+describe("the difference of two types", () => {
+	it("has of a property what is known: its type, and its default if there is one", () => {
+		const known = (properties: Record<string, Description>) => ({
+			types: [{ name: "t", parent: "object", isAbstract: false }],
+			described: new Map([["t", new Map(Object.entries(properties))]]),
+		});
+		const property = (type?: string, defaultValue?: Json) => ({
+			...{ type, defaultValue, description: undefined },
+		});
+		const before = known({
+			changed: property("uint32", 1),
+			retyped: property("uint32", 1),
+			without: property("int"),
+		});
+		const after = known({
+			added: property("int"),
+			changed: property("int32", -1),
+			retyped: property("int32", 1),
+			unknown: property(),
+			without: property("int"),
+		});
+		const [found] = differencesOfTypes(before, after);
+		expect(found?.properties).toEqual([
+			{ name: "added", after: { type: "int" } },
+			{
+				...{ name: "changed", before: { type: "uint32", value: 1 } },
+				after: { type: "int32", value: -1 },
+			},
+			{ name: "unknown", after: {} },
+		]);
+	});
+});

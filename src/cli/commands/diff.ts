@@ -5,7 +5,9 @@ import { compare, type ObjectDifference } from "../../qom/diff/compare.ts";
 import {
 	differencesFromDefaults,
 	differencesOfTypes,
+	hasDefaults,
 	isUndescribed,
+	typesNotCompared,
 } from "../../qom/diff/defaults.ts";
 import { type QomPath, rootPath } from "../../qom/path.ts";
 import type { CommandDefinition } from "../command.ts";
@@ -89,6 +91,14 @@ async function diff(
 		const [side] = await lookAt([first], path, flags);
 		const { objects, described } = side as Side;
 		if (isUndescribed(described)) throw new QomfsError(undescribed([first]));
+		const starts = startsIn([side]);
+		const types = objects
+			.filter((each) => isWithin(each, starts))
+			.map(({ type }) => type ?? "?");
+		if (!types.some((type) => hasDefaults(described, type)))
+			throw new QomfsError(
+				`${path}: nothing is compared, because no default is known of ${listed(types)}; QEMU tells those of devices alone`,
+			);
 		const found = differencesFromDefaults(objects, described);
 		return show(found, [undefined, side as Side], flags);
 	}
@@ -104,12 +114,30 @@ async function diff(
 	const names = [before, after]
 		.filter(({ described }) => isUndescribed(described))
 		.map(({ name }) => name);
+	const skipped = typesNotCompared(startsIn([a, b]), before, after);
 	if (names.length > 0) process.stderr.write(noteLine(undescribed(names)));
-	return show(differencesOfTypes(before, after), [before, after], flags);
+	else if (skipped.length > 0)
+		process.stderr.write(
+			noteLine(
+				`properties and defaults are not compared, because not both sides know them of ${listed(skipped)}; they are known of types in use`,
+			),
+		);
+	const found = differencesOfTypes(before, after);
+	const status = show(found, [before, after], flags);
+	return skipped.length > 0 ? exitStatus.usage : status;
 }
 
 function undescribed(names: readonly string[]): string {
 	return `properties and defaults are not compared, because none are known of ${names.join(" and ")}; a snapshot has them if it was made with --describe`;
+}
+
+/** A message has room for so many names. */
+const mostListed = 3;
+
+function listed(names: readonly string[]): string {
+	const all = [...new Set(names)];
+	const more = all.length - mostListed;
+	return `${all.slice(0, mostListed).join(", ")}${more > 0 ? `, and ${more} more` : ""}`;
 }
 
 /**
@@ -140,7 +168,7 @@ function show(
 }
 
 function isWithin(
-	{ path, from }: ObjectDifference,
+	{ path, from }: Pick<ObjectDifference, "path" | "from">,
 	starts: readonly QomPath[],
 ): boolean {
 	return [path, from].some((each) =>

@@ -1,5 +1,6 @@
 /** What is different between two machines, or between two moments of one. */
 import { formatJson, type Json } from "../../json.ts";
+import type { ValueDocument } from "../contents.ts";
 import type { ObjectDocument, PropertyDocument } from "../objectDocument.ts";
 import { naturally } from "../orderedSource.ts";
 import type { QomPath } from "../path.ts";
@@ -8,6 +9,9 @@ import { type Matching, matchTrees } from "./match.ts";
 import { stemOf, type TreeObject, treeOf } from "./tree.ts";
 import { volatileReason } from "./volatile.ts";
 
+/** A property as one side has it: of an object, or of a type with its default. */
+export type ComparedProperty = { readonly type?: string } & ValueDocument;
+
 /** A property of two objects that are the same one. */
 export type PropertyDifference = {
 	/** In the second machine, or in the first where it is gone there. */
@@ -15,9 +19,9 @@ export type PropertyDifference = {
 	/** In the first machine, where it has another number there. */
 	readonly from?: string;
 	/** In the first machine; undefined where it is new. */
-	readonly before?: PropertyDocument;
+	readonly before?: ComparedProperty;
 	/** In the second machine; undefined where it is gone. */
-	readonly after?: PropertyDocument;
+	readonly after?: ComparedProperty;
 	/** Why it means nothing: it changes by itself, or follows from what is told of objects. */
 	readonly reason?: string;
 };

@@ -3,7 +3,11 @@ import { formatJson } from "../../json.ts";
 import type { ObjectDocument } from "../objectDocument.ts";
 import { naturally } from "../orderedSource.ts";
 import type { Description, QomSource, TypeInfo } from "../source.ts";
-import type { ObjectDifference, PropertyDifference } from "./compare.ts";
+import type {
+	ComparedProperty,
+	ObjectDifference,
+	PropertyDifference,
+} from "./compare.ts";
 import { treeOf } from "./tree.ts";
 import { volatileReason } from "./volatile.ts";
 
@@ -25,6 +29,12 @@ export async function describeTypes(
 /** Whether nothing is known of any type. */
 export function isUndescribed(described: Described): boolean {
 	return [...described.values()].every(({ size }) => size === 0);
+}
+
+/** Whether the default of any property of a type is known. */
+export function hasDefaults(described: Described, type: string): boolean {
+	const properties = [...(described.get(type)?.values() ?? [])];
+	return properties.some(({ defaultValue }) => defaultValue !== undefined);
 }
 
 /** Every value that is not the default of its type: the default is what it was before. */
@@ -96,6 +106,20 @@ export function differencesOfTypes(
 	});
 }
 
+/** Of some types those that both QEMUs have, if the properties of none of them can be compared. */
+export function typesNotCompared(
+	names: readonly string[],
+	...sides: readonly [KnownTypes, KnownTypes]
+): readonly string[] {
+	const parents = sides.map(parentsOf);
+	const shared = [...new Set(names)].filter((name) =>
+		parents.every((known) => known.has(name)),
+	);
+	const isCompared = (name: string) =>
+		sides.every(({ described }) => described.get(name)?.size);
+	return shared.some(isCompared) ? [] : shared;
+}
+
 /** Names, and of each the parent; empty for what has none. */
 function parentsOf({ types }: KnownTypes): ReadonlyMap<string, string> {
 	return new Map(types.map(({ name, parent = "" }) => [name, parent]));
@@ -110,11 +134,21 @@ function propertiesOfType(
 	return [...names].toSorted(naturally).flatMap((name) => {
 		const [early, late] = [before, after].map((properties) => {
 			const known = properties.get(name);
-			return known && { type: "", value: known.defaultValue ?? null };
+			return known && documentOf(known);
 		});
-		if (early && late && formatJson(early) === formatJson(late)) return [];
+		// What the kind of value is called means nothing.
+		const [a, b] = [early, late].map((each) => formatJson(each?.value ?? null));
+		if (early && late && a === b) return [];
 		return [
 			{ name, ...(early && { before: early }), ...(late && { after: late }) },
 		];
 	});
+}
+
+/** What is known of a property of a type: there may be no default. */
+function documentOf({ type, defaultValue }: Description): ComparedProperty {
+	return {
+		...(type !== undefined && { type }),
+		...(defaultValue !== undefined && { value: defaultValue }),
+	};
 }
