@@ -362,6 +362,11 @@ describe("a damaged snapshot", () => {
 			`${head}${root.replace('"container"}}', `${"[".repeat(5000)}${"]".repeat(5000)}}}`)}]}`,
 			/nested too deeply/,
 		],
+		[
+			"an object without its parent",
+			`${head}${root},${root.replace('"/"', '"/a/b"')}]}`,
+			/damaged: objects\[1\] \(\/a\/b\) has no parent: no object \/a stands/,
+		],
 	])("is refused with one clear line: %s", async (_what, bytes, message) => {
 		await writeFile(at("bad.json"), bytes);
 		await mkdir(at("mnt"), { recursive: true });

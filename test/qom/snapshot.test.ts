@@ -3,8 +3,13 @@ import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { SnapshotError } from "../../src/errors.ts";
-import { formatJson, type JsonObject, parseJson } from "../../src/json.ts";
+import { QomError, SnapshotError } from "../../src/errors.ts";
+import {
+	formatJson,
+	type Json,
+	type JsonObject,
+	parseJson,
+} from "../../src/json.ts";
 import { RequestQueue } from "../../src/qmp/requestQueue.ts";
 import { LiveSource } from "../../src/qom/live.ts";
 import { readSnapshot } from "../../src/qom/snapshot/snapshot.ts";
@@ -16,6 +21,7 @@ import {
 import { walk } from "../../src/qom/walk.ts";
 import { fakeObjects } from "../support/fakeObjects.ts";
 import { type FakeObjects, FakeQmp } from "../support/fakeQmp.ts";
+import { FakeMachine } from "../support/tools.ts";
 
 async function fakeSource(
 	objects: FakeObjects = fakeObjects,
@@ -164,6 +170,27 @@ describe("a snapshot", () => {
 		);
 	});
 
+	it("leaves out what was in an object that was gone when its values were asked for", async () => {
+		class Unplugged extends FakeMachine {
+			override async get(path: string, property: string): Promise<Json> {
+				if (path !== "/dev") return super.get(path, property);
+				const desc = "Device '/dev' not found";
+				throw new QomError("no such object", { path, property }, { desc });
+			}
+		}
+		const type = ["type", "string", "container"] as const;
+		const source = new Unplugged(
+			{
+				"/": [type, ["dev", "child<t>"]],
+				"/dev": [type, ["n", "int", 1], ["bus", "child<t>"]],
+				"/dev/bus": [type],
+			},
+			false,
+		);
+		const text = (await Array.fromAsync(takeSnapshot(source))).join("");
+		expect([...readSnapshot(text).objects.keys()]).toEqual(["/"]);
+	});
+
 	it("resolves paths as QEMU does: through links, and partial ones", async () => {
 		const source = new SnapshotSource(readSnapshot(await textOf()));
 		const typeOf = (path: string) => source.get(path, "type");
@@ -252,7 +279,27 @@ describe("a file that is no snapshot that can be read", () => {
 		[
 			"one without a root",
 			(text) => text.replace('"path":"/"', '"path":"/x"'),
-			/^damaged: objects is not with the object '\/'$/,
+			/^damaged: objects is not with the object '\/' first$/,
+		],
+		[
+			"one without any object",
+			(text) => JSON.stringify({ ...JSON.parse(text), objects: [] }),
+			/^damaged: objects is not with the object '\/' first$/,
+		],
+		[
+			"one with an object but not its parent",
+			(text) => text.replace('"path":"/objects"', '"path":"/x"'),
+			/^damaged: objects\[\d\] \(\/objects\/\w+\) has no parent: no object \/objects stands before it$/,
+		],
+		[
+			"one with an object before its parent",
+			(text) => {
+				const document = JSON.parse(text);
+				const [root, ...others] = document.objects;
+				document.objects = [root, ...others.toReversed()];
+				return JSON.stringify(document);
+			},
+			/^damaged: objects\[1\] \(\/\S+\) has no parent: no object \/\S+ stands before it$/,
 		],
 		[
 			"one without a time",

@@ -9,7 +9,7 @@ import {
 	parseJson,
 } from "../../json.ts";
 import type { ObjectDocument } from "../objectDocument.ts";
-import type { QomPath } from "../path.ts";
+import { type QomPath, rootPath, splitPath } from "../path.ts";
 import type { Description, TypeInfo } from "../source.ts";
 
 /** What the first member of the file says. */
@@ -67,7 +67,7 @@ export function readSnapshot(text: string): Snapshot {
 		);
 	const { time, machine, qemu, types, objects, qtree } = document;
 	const { descriptions, interfaces } = document;
-	const saved: Snapshot = {
+	return {
 		time: isTime(time) ? time : wrong("time", "a time in ISO 8601"),
 		machine: machine === null ? undefined : textAt(machine, "machine"),
 		qemu: qemu === null ? undefined : readQemu(qemu),
@@ -80,8 +80,6 @@ export function readSnapshot(text: string): Snapshot {
 		interfaces:
 			interfaces === undefined ? undefined : readInterfaces(interfaces),
 	};
-	if (!saved.objects.has("/")) return wrong("objects", "with the object '/'");
-	return saved;
 }
 
 /** The names of a type and of all that are derived from it; none where there is no such type. */
@@ -173,6 +171,9 @@ function readType(value: Json, index: number): TypeInfo {
 function readObjects(
 	list: readonly Json[],
 ): ReadonlyMap<QomPath, ObjectDocument> {
+	const [first] = list;
+	if (!isObject(first) || first.path !== rootPath)
+		wrong("objects", "with the object '/' first");
 	const objects = new Map<QomPath, ObjectDocument>();
 	for (const [index, value] of list.entries()) {
 		const { path, type, properties } = objectAt(value, `objects[${index}]`);
@@ -180,6 +181,11 @@ function readObjects(
 		const where = `objects[${index}] (${known})`;
 		if (!known.startsWith("/")) wrong(`${where}.path`, "an absolute path");
 		if (objects.has(known)) wrong(where, "the only object of that path");
+		const [parent] = splitPath(known);
+		if (known !== rootPath && !objects.has(parent))
+			throw new SnapshotError(
+				`damaged: ${where} has no parent: no object ${parent} stands before it`,
+			);
 		if (type !== null) textAt(type, `${where}.type`);
 		for (const [name, member] of Object.entries(
 			objectAt(properties, `${where}.properties`),

@@ -3,7 +3,7 @@ import { formatJson, type Json, type JsonObject } from "../../json.ts";
 import { propertyValue, shownValue } from "../contents.ts";
 import { inOrder } from "../inOrder.ts";
 import { type ObjectDocument, objectDocument } from "../objectDocument.ts";
-import { rootPath } from "../path.ts";
+import { type QomPath, rootPath, splitPath } from "../path.ts";
 import type { Description, QomSource } from "../source.ts";
 import { shortQtree } from "../topology/qtree.ts";
 import { walkLevels } from "../walk.ts";
@@ -114,6 +114,7 @@ export async function* savedObjects(
 		? objects.reduce((sum, each) => sum + each.contents.properties.length, 0)
 		: undefined;
 	let done = 0;
+	const gone = new Set<QomPath>();
 	const documented = inOrder(objects, maxAtOnce, async (object) => {
 		const { path, type, contents } = object;
 		// What its parent says of its type need not be asked again.
@@ -130,7 +131,11 @@ export async function* savedObjects(
 		return { ...object, document };
 	});
 	for await (const { contents, known, document } of documented) {
-		if (source.givesValues || !isGone(document)) yield document;
+		const { path } = document;
+		// What is in it went with it, though it may have been asked just before.
+		const isLost = gone.has(splitPath(path)[0]) || isGone(document);
+		if (source.givesValues || !isLost) yield document;
+		else gone.add(path);
 		done += weightOf(contents.properties.length);
 		onProgress?.({ done, total: whole ?? known });
 	}
