@@ -71,6 +71,16 @@ export function sortOut(
 	return { options, others };
 }
 
+/** Where to write what otherwise goes to stdout. */
+export const outputOption: CommandOption = {
+	flags: "-o, --output <file>",
+	help: "write it there, compressed if the name ends in .gz (default: on stdout)",
+	parse(text) {
+		if (text === "") throw new InvalidArgumentError("A file has a name.");
+		return text;
+	},
+};
+
 /** JSON in place of text. */
 export const jsonOption: CommandOption = { flags: "--json", help: "as JSON" };
 

@@ -194,5 +194,10 @@ describe.skipIf(lacksQemu)("qomfs report", () => {
 			/cannot write .*no such directory/,
 		);
 		expectRefusal(await report(), 2, /missing/);
+		expectRefusal(
+			await report(vm.socket, "-o", ""),
+			2,
+			/option '-o, --output <file>' argument '' is invalid/,
+		);
 	});
 });

@@ -239,6 +239,11 @@ describe.skipIf(lacksQemu)("qomfs snapshot", () => {
 			2,
 			/two sources/,
 		);
+		expectRefusal(
+			await tools.run("qomfs", "snapshot", "-o", ""),
+			2,
+			/option '-o, --output <file>' argument '' is invalid/,
+		);
 	});
 
 	it("keeps the mode of a file that it replaces, and adds to what is open already", async () => {

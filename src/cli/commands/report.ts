@@ -15,7 +15,7 @@ import { originLine, withoutNoise } from "../differences.ts";
 import { untilSignal } from "../endings.ts";
 import { lookTogether, shownName } from "../lookTogether.ts";
 import { type MachineFlags, withSource } from "../openSource.ts";
-import { sourceHelp, timeoutOption } from "../options.ts";
+import { outputOption, sourceHelp, timeoutOption } from "../options.ts";
 import { isStdout, writeWholeFile } from "../wholeFile.ts";
 
 interface ReportFlags extends MachineFlags {
@@ -30,13 +30,7 @@ export const command: CommandDefinition<ReportFlags> = {
 			help: "the same: the page shows this one, and how it differs from the first",
 		},
 	],
-	options: [
-		{
-			flags: "-o, --output <file>",
-			help: "write it there, compressed if the name ends in .gz (default: on stdout)",
-		},
-		timeoutOption,
-	],
+	options: [outputOption, timeoutOption],
 	async run(sources, { output = "-", timeout }) {
 		if (isStdout(output) && process.stdout.isTTY)
 			throw new UsageError("the page is no text for a terminal; give -o FILE");

@@ -11,7 +11,12 @@ import {
 	oneSource,
 	withSource,
 } from "../openSource.ts";
-import { sourceHelp, sourceOption, timeoutOption } from "../options.ts";
+import {
+	outputOption,
+	sourceHelp,
+	sourceOption,
+	timeoutOption,
+} from "../options.ts";
 import { startProgress } from "../progress.ts";
 import { isStdout, writeWholeFile } from "../wholeFile.ts";
 
@@ -26,10 +31,7 @@ export const command: CommandDefinition<SnapshotFlags> = {
 		{ name: "[source]", help: `${sourceHelp} (default: QMP_SOCKET)` },
 	],
 	options: [
-		{
-			flags: "-o, --output <file>",
-			help: "write it there, compressed if the name ends in .gz (default: on stdout)",
-		},
+		outputOption,
 		{
 			flags: "--describe",
 			help: "with descriptions and defaults of the properties, and what implements each interface",
