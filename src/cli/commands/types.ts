@@ -39,7 +39,7 @@ export const command: CommandDefinition<TypesFlags> = {
 		},
 		{
 			flags: "--page",
-			help: "show all that is known of it: ancestry, properties, defaults, what implements it, objects",
+			help: "show its page: ancestry, properties, defaults, what implements it, objects",
 		},
 		jsonOption,
 		sourceOption,
