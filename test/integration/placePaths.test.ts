@@ -84,6 +84,18 @@ describe.skipIf(lacksQemu)("the tools take", () => {
 			}
 	});
 
+	it("the directories themselves, to list what is in them", async () => {
+		expect(await tools.output("qom-list", "by-bus/usb")).toBe(
+			"@xhci.0-1/\n@xhci.0-2/\n@xhci.0-2.3/\n",
+		);
+		expect((await tools.output("qom-list", "by-bus")).split("\n")).toEqual(
+			expect.arrayContaining(["pci/", "scsi/", "usb/"]),
+		);
+		expect(
+			await tools.output("qom-list", "by-bus/usb/", "/objects/io0"),
+		).toMatch(/^by-bus\/usb\/:\n@xhci\.0-1\/\n.*\n\n\/objects\/io0:\n/s);
+	});
+
 	it("them to set a value, and to watch it", async () => {
 		const io0 = { path: "/objects/io0", property: "poll-max-ns" };
 		const value = () => qmp.execute("qom-get", io0);
@@ -122,8 +134,8 @@ describe.skipIf(lacksQemu)("the tools take", () => {
 		["qom-list", ["by-bus/pic"], /there is pci\n$/],
 		["qom-list", [".qomfs/by-bus/pic"], /there is pci\n$/],
 		["qom-get", [".qomfs/status.x"], /not found/],
-		["qom-list", ["by-bus"], /by-bus: no object matches; there is /],
-		["qom-list", ["by-bus/usb"], /there is xhci\.0-1, xhci\.0-2, /],
+		["qom-tree", ["by-bus"], /by-bus: no object matches; there is /],
+		["qom-list", ["--json", "by-bus/usb"], /there is xhci\.0-1, xhci\.0-2, /],
 		["qom-list", ["by-id/net0/nosuch"], /not found/],
 		["qomfs", ["find", "by-type/iothred"], /there is iothread\n$/],
 		["qomfs", ["find", "by-type/iothred/*"], /there is iothread\n$/],

@@ -399,30 +399,30 @@ describe.skipIf(lacksSsh)("a monitor that ssh leads to", () => {
 	});
 
 	describe("behind a jump host", () => {
-		const refused = "ProxyJump nosuch.invalid";
+		const far = () => `ssh://inner${vm.socket}`;
 
-		it.each([
-			["is reached", "ProxyJump far", undefined],
-			[
-				"is told from one behind a host that is not there",
-				refused,
-				/ssh:\/\/inner: .*nosuch.invalid/,
-			],
-		])("%s", async (_what, way, message) => {
+		/** Changes how `inner` is reached while a test runs. */
+		async function reachedBy(way: string, test: () => Promise<void>) {
 			const config = await readFile(server().clientConfig, "utf8");
 			const { address, port } = server();
 			await writeFile(
 				server().clientConfig,
 				`Host inner\n HostName ${address}\n Port ${port}\n ${way}\n${config.replace("Host far", "Host far inner")}`,
 			);
-			try {
-				const found = await find(`ssh://inner${vm.socket}`);
-				if (message) expectRefusal(found, 3, message);
-				else expect(found).toMatchObject({ status: 0, stderr: "" });
-			} finally {
-				await writeFile(server().clientConfig, config);
-			}
-		});
+			await test().finally(() => writeFile(server().clientConfig, config));
+		}
+
+		it("is reached", () =>
+			reachedBy("ProxyJump far", async () => {
+				const mounted = await mountQomfs(far(), "connect_timeout=30");
+				expect((await mounted.sh('cat "$M/type"')).stdout).toBe("container\n");
+				await mounted.unmount();
+			}));
+
+		it("is told from one behind a host that is not there", () =>
+			reachedBy("ProxyJump nosuch.invalid", async () =>
+				expectRefusal(await find(far()), 3, /ssh:\/\/inner: .*nosuch\.invalid/),
+			));
 	});
 
 	describe("of a directory there", () => {

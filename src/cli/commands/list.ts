@@ -8,6 +8,7 @@ import {
 } from "../../qom/contents.ts";
 import { objectDocument } from "../../qom/objectDocument.ts";
 import { joinPath, type QomPath, rootPath } from "../../qom/path.ts";
+import { isPlace, type PlaceEntry, placeEntries } from "../../qom/places.ts";
 import { selectObjects } from "../../qom/select.ts";
 import type {
 	Description,
@@ -33,7 +34,7 @@ export const command: CommandDefinition<ListFlags> = {
 	arguments: [
 		{
 			name: "[path...]",
-			help: `of objects, absolute or partial (net0); ${patternHelp} (default: /)`,
+			help: `of objects, absolute or partial (net0), or by-bus and the like; ${patternHelp} (default: /)`,
 			complete: completeObject,
 		},
 	],
@@ -47,24 +48,50 @@ export const command: CommandDefinition<ListFlags> = {
 	],
 	run: (paths, flags) =>
 		withSource(flags, async ({ source }) => {
-			const objects: QomPath[] = [];
+			const isPlain = !flags.json && !flags.long;
+			const found: (QomPath | Place)[] = [];
 			const starts = paths.length > 0 ? paths : [rootPath];
 			const refusedStarts = await refusalsOf(starts, async (path) => {
+				const entries =
+					isPlain && isPlace(path) && (await placeEntries(source, path));
+				if (entries) return void found.push({ path, entries });
 				// Documents and tables are for elsewhere, so they have absolute paths.
-				const select = flags.json || flags.long ? startPaths : selectObjects;
-				objects.push(...(await select(source, path)));
+				const select = isPlain ? selectObjects : startPaths;
+				found.push(...(await select(source, path)));
 			});
-			const hasTitles = starts.length + objects.length > 2 && !flags.json;
+			const hasTitles = starts.length + found.length > 2 && !flags.json;
 			let isFirst = true;
-			const refused = await refusalsOf(objects, async (path) => {
-				const contents = await contentsOf(source, path);
+			const begin = (path: string) => {
 				if (hasTitles) print(`${isFirst ? "" : "\n"}${path}:`);
 				isFirst = false;
-				await listObject(source, path, contents, flags);
+			};
+			const refused = await refusalsOf(found, async (each) => {
+				if (typeof each === "string") {
+					const contents = await contentsOf(source, each);
+					begin(each);
+					await listObject(source, each, contents, flags);
+				} else {
+					begin(each.path);
+					for (const entry of each.entries) printStyled(placeName(entry));
+				}
 			});
 			throwRefusals([...refusedStarts, ...refused]);
 		}),
 };
+
+/** A directory such as `by-id`, with what is in it. */
+interface Place {
+	readonly path: string;
+	readonly entries: readonly PlaceEntry[];
+}
+
+/** Objects stand there as links, as in a mount. */
+function placeName({ name, isDirectory }: PlaceEntry): string {
+	return entryName({
+		name,
+		type: isDirectory ? "child<>" : "link<>",
+	});
+}
 
 async function listObject(
 	source: QomSource,
