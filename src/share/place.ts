@@ -66,12 +66,7 @@ export function listens(
  * the source is the directory where it is mounted; else the source itself.
  */
 export async function reachableAddress(source: string): Promise<Address> {
-	const ofMount = await addressOfMount(source);
-	if (ofMount) return ofMount;
-	const monitor = (await monitorOfMount(source)) ?? source;
-	const ofAnother = monitor !== source && (await addressOfMount(monitor));
-	if (ofAnother) return ofAnother;
-	const address = parseAddress(monitor);
+	const address = (await addressOfMount(source)) ?? parseAddress(source);
 	for (const path of await sharedPaths(address))
 		if (await listens(path))
 			return { kind: "unix", path, named: formatAddress(address) };
@@ -119,29 +114,41 @@ export async function reachedBy(
 	return address;
 }
 
-/** Where a mount shares its monitor; undefined if the source is no such directory. */
+/**
+ * Where a mount shares its monitor, or else that monitor itself, as of the second mount of a machine; undefined if
+ * the source is no directory where a machine is mounted.
+ */
 export async function addressOfMount(
 	source: string,
 ): Promise<Address | undefined> {
 	const directory = await directoryOf(source);
 	if (directory === undefined) return undefined;
-	const path = await inTime(readlink(join(directory, ".qomfs", "qmp.sock")));
-	return path === undefined
-		? undefined
-		: { kind: "unix", path, named: directory };
+	const own = await sharedBy(directory);
+	if (own) return own;
+	const monitor = await monitorOf(directory);
+	if (monitor === undefined) return undefined;
+	// It may have another mount as its source.
+	const other = await directoryOf(monitor);
+	const shared = other === undefined ? undefined : await sharedBy(other);
+	return shared ?? parseAddress(monitor);
 }
 
-/** The monitor of a mount that does not share it, such as the second one of a machine. */
-async function monitorOfMount(source: string): Promise<string | undefined> {
-	const directory = await directoryOf(source);
-	if (directory === undefined) return undefined;
+async function sharedBy(mountpoint: string): Promise<Address | undefined> {
+	const path = await inTime(readlink(join(mountpoint, ".qomfs", "qmp.sock")));
+	return path === undefined
+		? undefined
+		: { kind: "unix", path, named: mountpoint };
+}
+
+/** The source of a mount, if that is a machine and no snapshot. */
+async function monitorOf(mountpoint: string): Promise<string | undefined> {
 	const text = await inTime(
-		readFile(join(directory, ".qomfs", "status"), "utf8"),
+		readFile(join(mountpoint, ".qomfs", "status"), "utf8"),
 	);
 	try {
 		const status = parseJson(text ?? "");
-		const monitor = isObject(status) ? status.source : undefined;
-		return typeof monitor === "string" ? monitor : undefined;
+		if (!isObject(status) || status.monitor === undefined) return undefined;
+		return typeof status.source === "string" ? status.source : undefined;
 	} catch {
 		return undefined; // it is no mount of ours
 	}

@@ -264,6 +264,12 @@ describe.skipIf(lacksMount)("a shared monitor", () => {
 			await second.sh('echo 77 > "$M/objects/io0/poll-max-ns"');
 			const tools = await Tools.create(second.path);
 			expect(await tools.output("qom-get", "io0.poll-max-ns")).toBe("77\n");
+			expect(await tools.output("qmp-shell", "-c", "query-name")).toBe(
+				'{"return": {}}\n',
+			);
+			const third = await mountQomfs(second.path);
+			expect(await value(third)).toBe("77\n");
+			await third.unmount();
 			await tools.remove();
 			expect([await value(first), await value(second)]).toEqual([
 				...["77\n", "77\n"],
